@@ -1,0 +1,74 @@
+# Everything starts here; after "make venv" the command is .venv/bin/forewarn.
+.POSIX:
+.DEFAULT_GOAL := help
+
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+BIN := .venv/bin
+# Arguments for "forewarn demo", as in: make demo ARGS="--no-serve"
+ARGS :=
+# Arguments for pytest, as in: make test PYTEST="-k replay"
+PYTEST :=
+
+.PHONY: help
+help:  ## show what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: venv  ## a simulated fleet from telemetry to a call list
+	$(BIN)/forewarn demo $(ARGS)
+
+.PHONY: venv
+venv: .venv/.installed  ## make .venv from the lock file
+
+.PHONY: venv-test
+venv-test: .venv/.installed-test
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo "Forewarn needs Python 3.11 or newer: install it and run make again" >&2; exit 2; fi
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 2; }
+
+.venv/.installed: .venv/bin/python requirements.lock pyproject.toml
+	@echo "installing Forewarn into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/.installed-test: .venv/.installed requirements-test.lock
+	@echo "installing what the tests need into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@
+
+.PHONY: check
+check: venv-test  ## formatting, lint, types, import order
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: venv-test  ## put the code in form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test
+test: venv-test  ## every test; installs mosquitto and chromium when it may
+	@sh tests/install_system_packages.sh
+	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest --nbmake notebooks
+
+.PHONY: lock
+lock:  ## take newer versions of what Forewarn builds on
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
+	for extra in "" "--extra test"; do \
+		.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-header --no-annotate pyproject.toml --extra build $$extra \
+			--output-file "requirements$$([ -z "$$extra" ] || echo -test).lock" || exit 1; \
+	done
+	rm -rf .venv-lock
+
+.PHONY: clean
+clean:  ## remove what was made here, the demo's data included
+	rm -rf .venv .venv-lock var

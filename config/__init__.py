@@ -1,0 +1,1 @@
+"""Settings, the signal catalogue, fault modes and policies. Imports nothing of Forewarn's."""

@@ -1,0 +1,167 @@
+"""Settings from the environment (``FOREWARN_…``) and from ``forewarn.toml``; every problem is reported at once."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from config.errors import UserMistake
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SettingsInvalid(UserMistake):
+    """Some settings are wrong; the message names each and what to do."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Group):
+    dsn: str | None = Field(None, description="PostgreSQL connection string; unset uses the embedded server.")
+    connect_timeout_s: int = Field(10, ge=1, le=300, description="Seconds to wait for a connection.")
+
+
+class MqttSettings(_Group):
+    host: str | None = Field(None, description="Broker host; unset uses the embedded broker.")
+    port: Port = Field(1883, description="Broker port.")
+    username: str | None = Field(None, description="User name at the broker.")
+    password: str | None = Field(None, description="Password at the broker.")
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="MQTT version; auto takes 5 where the broker speaks it."
+    )
+    receive_maximum: int = Field(
+        10_000, ge=1, le=65_535, description="Messages an MQTT 5 broker may send before the first is acknowledged."
+    )
+    ca_file: Path | None = Field(None, description="Certificate authority of the broker; given, the link is TLS.")
+    cert_file: Path | None = Field(None, description="Certificate that Forewarn shows to the broker.")
+    key_file: Path | None = Field(None, description="Private key of that certificate.")
+    client_id: str = Field(
+        "forewarn-ingest",
+        min_length=1,
+        max_length=60,
+        description="First part of every consumer's client id; it must stay the same, the session hangs on it.",
+    )
+
+
+class IngestSettings(_Group):
+    workers: int = Field(1, ge=1, le=64, description="Consumer processes that share the bulk subscription.")
+    batch_rows: int = Field(5000, ge=1, le=100_000, description="Samples that are written in one transaction.")
+    batch_age_ms: int = Field(200, ge=1, le=60_000, description="Longest wait of a sample for its batch, in ms.")
+    queue_messages: int = Field(
+        20_000, ge=1, le=1_000_000, description="Messages a worker holds before it stops reading from the broker."
+    )
+    queue_mib: int = Field(64, ge=1, le=4096, description="MiB of payload a worker holds before it stops reading.")
+    consent_cache_s: float = Field(5.0, ge=0, le=60, description="Longest time a consent decision is remembered, in s.")
+    clock_ahead_s: int = Field(300, ge=0, description="A sample this far in the future is flagged, in s.")
+
+
+class WebSettings(_Group):
+    host: str = Field("127.0.0.1", description="Address the work list listens on.")
+    port: Port = Field(8080, description="Port the work list listens on.")
+
+
+class ScheduleSettings(_Group):
+    score_every_min: int = Field(60, ge=1, description="Minutes between scorings.")
+    train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
+
+
+class EmbeddedSettings(_Group):
+    run_as: str | None = Field(None, description="User of the embedded PostgreSQL when Forewarn runs as root.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Nested names are joined by two underscores in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FOREWARN_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Field(Path("var"), description="Folder for the embedded servers and the trained models.")
+    language: Literal["zh_CN", "en"] = Field("en", description="Language of lists and pages: zh_CN or en.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", description="Least level that is logged."
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    mqtt: MqttSettings = MqttSettings()
+    ingest: IngestSettings = IngestSettings()
+    web: WebSettings = WebSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config_file: Path | None = None) -> Settings:
+    """Read the settings of this process.
+
+    config_file : a TOML file; None takes the one named by FOREWARN_CONFIG, else ./forewarn.toml if there is one
+    Raises      : SettingsInvalid, with every problem in one message
+    """
+    named = config_file or (Path(os.environ["FOREWARN_CONFIG"]) if "FOREWARN_CONFIG" in os.environ else None)
+    if named is not None and not named.is_file():
+        raise SettingsInvalid(f"there is no settings file {named}; create it or correct FOREWARN_CONFIG")
+    file = named or Path("forewarn.toml")
+    problems = _unknown_variables()
+
+    class _Settings(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        settings = _Settings()
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{file} is not valid TOML: {error}; correct it") from error
+    except ValidationError as error:
+        problems += [_problem(detail) for detail in error.errors()]
+        raise SettingsInvalid("; ".join(problems)) from error
+    if problems:
+        raise SettingsInvalid("; ".join(problems))
+    return Settings.model_construct(**{name: getattr(settings, name) for name in Settings.model_fields})
+
+
+def describe() -> list[tuple[str, str, str, str]]:
+    """Return (setting, environment variable, default, description) of every setting, for the docs and their test."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, _Group):
+            for inner, inner_field in type(field.default).model_fields.items():
+                variable = f"FOREWARN_{name}__{inner}".upper()
+                rows.append((f"{name}.{inner}", variable, _shown(inner_field.default), inner_field.description or ""))
+        else:
+            rows.append((name, f"FOREWARN_{name}".upper(), _shown(field.default), field.description or ""))
+    return rows
+
+
+def _shown(default: object) -> str:
+    return "" if default is None else str(default)
+
+
+def _problem(detail: Any) -> str:
+    name = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; remove it or see docs/settings.md"
+    return f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r}); see docs/settings.md"
+
+
+def _unknown_variables() -> list[str]:
+    # A mistyped variable would be ignored in silence otherwise. Variables for tests and tools are not settings.
+    known = {variable for _, variable, _, _ in describe()} | {"FOREWARN_CONFIG"}
+    ours = (name for name in os.environ if name.startswith("FOREWARN_") and not name.startswith("FOREWARN_TEST_"))
+    return [f"{name}: there is no such setting; unset it or see docs/settings.md" for name in sorted(set(ours) - known)]
