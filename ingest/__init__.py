@@ -1,0 +1,1 @@
+"""Bytes to stored readings: topics, decoders, quality flags, consent, batching, the store."""

@@ -1,0 +1,218 @@
+"""Samples on their way into one transaction, gathered row by row and then treated column by column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.cells import CELL_COLUMNS, cell_statistics
+from ingest.layout import Layout
+from ingest.quality import Quality
+from ingest.telemetry import Oddity
+
+# Below this a parked car's pack is at rest: what is left is the 12 V supply and the contactors.
+REST_CURRENT_A = 2.0
+
+_CASTS: dict[str, Any] = {"integer": int, "boolean": bool}
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The car a message came from and how: what a dead letter needs to know."""
+
+    vehicle_id: int
+    received_ms: int
+    topic: str
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings in columns, one element or row each.
+
+    ts_ms, received_ms, vehicle_id, seq, quality : (n,) int64
+    numeric : (n, n_numeric) float64 in the order of Layout.numeric; NaN is not measured
+    texts   : n_texts lists of length n
+    extra, lists : by row, only where there is one
+    """
+
+    ts_ms: NDArray[np.int64]
+    vehicle_id: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    quality: NDArray[np.int64]
+    numeric: NDArray[np.float64]
+    texts: tuple[list[str | None], ...]
+    lists: dict[int, tuple[list[float | None] | None, ...]]
+    extra: dict[int, dict[str, Any]]
+    topic: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ts_ms)
+
+    def take(self, chosen: NDArray[np.intp]) -> "Rows":
+        """Return the rows at these positions, in this order."""
+        old = chosen.tolist()
+        return Rows(
+            ts_ms=self.ts_ms[chosen],
+            vehicle_id=self.vehicle_id[chosen],
+            seq=self.seq[chosen],
+            received_ms=self.received_ms[chosen],
+            quality=self.quality[chosen],
+            numeric=self.numeric[chosen],
+            texts=tuple([column[i] for i in old] for column in self.texts),
+            lists={new: self.lists[i] for new, i in enumerate(old) if i in self.lists} if self.lists else {},
+            extra={new: self.extra[i] for new, i in enumerate(old) if i in self.extra} if self.extra else {},
+            topic=[self.topic[i] for i in old],
+        )
+
+    def sample(self, row: int, signals: Layout) -> dict[str, Any]:
+        """Return one row as a sample of telemetry payload v1, without what was derived."""
+        values: dict[str, Any] = {}
+        for signal, value in zip(signals.numeric, self.numeric[row].tolist(), strict=True):
+            if not signal.derived and value == value:  # NaN is the only number that differs from itself
+                values[signal.path] = _CASTS.get(signal.type, float)(value)
+        values |= {s.path: column[row] for s, column in zip(signals.texts, self.texts, strict=True) if column[row]}
+        lists = self.lists.get(row, ())
+        values |= {s.path: numbers for s, numbers in zip(signals.lists, lists, strict=False) if numbers is not None}
+        values |= self.extra.get(row, {})
+        return {"ts": int(self.ts_ms[row]), "seq": int(self.seq[row]), "signals": values}
+
+
+class RowGatherer:
+    """Collects decoded samples and hands them out as ``Rows``."""
+
+    def __init__(self, signals: Layout) -> None:
+        self._layout = signals
+        self._values: list[tuple[Any, ...]] = []
+        self._ts: list[int] = []
+        self._seq: list[int] = []
+        self._vehicle: list[int] = []
+        self._received: list[int] = []
+        self._topics: list[str] = []
+        self._oddities: dict[int, Oddity] = {}
+
+    def __len__(self) -> int:
+        return len(self._ts)
+
+    def add(self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity]) -> None:
+        for index, oddity in oddities.items():
+            self._oddities[len(self._ts) + index] = oddity
+        as_tuple = msgspec.structs.astuple
+        for sample in samples:
+            self._ts.append(sample.ts)
+            self._seq.append(sample.seq)
+            self._values.append(as_tuple(sample.signals))
+        count = len(samples)
+        self._vehicle += [source.vehicle_id] * count
+        self._received += [source.received_ms] * count
+        self._topics += [source.topic] * count
+
+    def positions(self) -> list[tuple[int, int, float, float]]:
+        """Return (vehicle_id, ts_ms, latitude, longitude) of standing cars that said where they are."""
+        at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
+        speed = self._layout.index["speed_kmh"]
+        found = []
+        for vehicle_id, ts, values in zip(self._vehicle, self._ts, self._values, strict=True):
+            latitude, longitude = values[at], values[at + 1]
+            known = (
+                latitude is not None and longitude is not None and -90 <= latitude <= 90 and -180 <= longitude <= 180
+            )
+            if known and values[speed] == 0:
+                found.append((vehicle_id, ts, latitude, longitude))
+        return found
+
+    def rows(self, *, clock_ahead_ms: int) -> Rows:
+        """Return everything gathered, with derived columns and quality flags."""
+        signals = self._layout
+        count = len(self._ts)
+        numeric = np.full((count, len(signals.numeric)), np.nan)
+        if count:
+            numeric[:, : signals.n_decoded] = [values[: signals.n_decoded] for values in self._values]
+        extra = {row: dict(oddity.extra) for row, oddity in self._oddities.items()}
+        quality = np.zeros(count, dtype=np.int64)
+        for row, oddity in self._oddities.items():
+            quality[row] = oddity.quality
+        ts_ms = np.array(self._ts, dtype=np.int64)
+        received_ms = np.array(self._received, dtype=np.int64)
+        quality[ts_ms > received_ms + clock_ahead_ms] |= Quality.CLOCK_AHEAD
+        texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(len(signals.texts)))
+        _move_out_of_range(signals, numeric, texts, quality, extra)
+        lists = self._lists()
+        _derive_cells(signals, numeric, lists)
+        _derive_rest(signals, numeric, texts)
+        return Rows(
+            ts_ms=ts_ms,
+            vehicle_id=np.array(self._vehicle, dtype=np.int64),
+            seq=np.array(self._seq, dtype=np.int64),
+            received_ms=received_ms,
+            quality=quality,
+            numeric=numeric,
+            texts=texts,
+            lists=lists,
+            extra=extra,
+            topic=list(self._topics),
+        )
+
+    def _lists(self) -> dict[int, tuple[list[float | None] | None, ...]]:
+        begin = self._layout.n_decoded + len(self._layout.texts)
+        end = begin + len(self._layout.lists)
+        found = {}
+        for row, values in enumerate(self._values):
+            lists = values[begin:end]
+            if any(lists):
+                found[row] = lists
+        return found
+
+
+def _move_out_of_range(
+    signals: Layout,
+    numeric: NDArray[np.float64],
+    texts: tuple[list[str | None], ...],
+    quality: NDArray[np.int64],
+    extra: dict[int, dict[str, Any]],
+) -> None:
+    outside = (numeric < signals.lowest) | (numeric > signals.highest)
+    for row, column in np.argwhere(outside).tolist():
+        extra.setdefault(row, {})[signals.numeric[column].path] = float(numeric[row, column])
+        quality[row] |= Quality.OUT_OF_RANGE
+    numeric[outside] = np.nan
+    for signal, values in zip(signals.texts, texts, strict=True):
+        allowed = {None, *signal.allowed}
+        for row, value in enumerate(values):
+            if value not in allowed:
+                extra.setdefault(row, {})[signal.path] = value
+                quality[row] |= Quality.OUT_OF_RANGE
+                values[row] = None
+
+
+def _derive_cells(
+    signals: Layout, numeric: NDArray[np.float64], lists: dict[int, tuple[list[float | None] | None, ...]]
+) -> None:
+    by_length: dict[int, list[int]] = {}
+    for row, (cells, *_) in lists.items():
+        if cells:
+            by_length.setdefault(len(cells), []).append(row)
+    columns = [signals.index[name] for name in CELL_COLUMNS]
+    for rows in by_length.values():
+        derived = cell_statistics([lists[row][0] or () for row in rows])
+        present = numeric[np.ix_(rows, columns)]
+        # What the car says itself of its lowest and highest cell stands; the rest is ours.
+        numeric[np.ix_(rows, columns)] = np.where(np.isnan(present), derived, present)
+
+
+def _derive_rest(signals: Layout, numeric: NDArray[np.float64], texts: tuple[list[str | None], ...]) -> None:
+    if not len(numeric):
+        return
+
+    def column(name: str) -> NDArray[np.float64]:
+        return numeric[:, signals.index[name]]
+
+    names = [signal.column for signal in signals.texts]
+    states = texts[names.index("lv_system_state")]
+    known_state = np.array([state is not None for state in states])
+    off = np.array([state in ("OFF", "LOCK") for state in states])
+    moving, charging = column("speed_kmh") > 0, column("is_charging") == 1
+    loaded = (np.abs(column("pack_a")) > REST_CURRENT_A) | (column("engine_rpm") > 0)
+    rest = ~moving & ~charging & ~loaded & (off | ~known_state)
+    known = known_state | ~np.isnan(column("speed_kmh"))
+    numeric[:, signals.index["at_rest"]] = np.where(known, rest, np.nan)

@@ -1,0 +1,66 @@
+"""Decodes events (lamps, trouble codes, the help button) and the owner's choice of consent."""
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from ingest.rejected import FrameRejected
+
+_T = TypeVar("_T")
+
+EpochMs = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What a car says happened. Level 0 to 3 is the car's own."""
+
+    ts: EpochMs
+    kind: Literal["lamp", "dtc", "help"]
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+    state: Literal["on", "off"] = "on"
+    level: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
+
+
+class Purposes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The owner's choice per purpose; None leaves a purpose as it was."""
+
+    safety: bool | None = None
+    care: bool | None = None
+    marketing: bool | None = None
+
+
+class ConsentChoice(msgspec.Struct, frozen=True):
+    """The owner's choice in the car's menu."""
+
+    ts: EpochMs
+    purposes: Purposes
+    policy_version: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+
+
+_event_decoder = msgspec.json.Decoder(Event)
+_consent_decoder = msgspec.json.Decoder(ConsentChoice)
+
+
+def decode_event(payload: bytes) -> Event:
+    """Return the event in ``payload``.
+
+    Raises : FrameRejected
+    """
+    return _decode(_event_decoder, payload, "bad_event")
+
+
+def decode_consent(payload: bytes) -> ConsentChoice:
+    """Return the consent choice in ``payload``.
+
+    Raises : FrameRejected
+    """
+    return _decode(_consent_decoder, payload, "bad_consent")
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], payload: bytes, reason: str) -> _T:
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise FrameRejected(reason, str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FrameRejected("not_json", str(error)) from error

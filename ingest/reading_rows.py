@@ -1,0 +1,172 @@
+"""Writes rows of readings in one transaction: stage, insert what is new, say what was there already."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+
+from ingest.batch import Rows
+from ingest.copy_binary import HEADER, TRAILER, Column, encode_jsonb, encode_real_array, encode_rows
+from ingest.layout import Layout
+
+_DAY_MS = 86_400_000
+_TABLES = ("vehicle_reading", "cell_reading")
+_KEYS = ("ts", "vehicle_id", "seq", "received_at", "quality")
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of some rows. ``conflicts`` and ``refused`` are positions in them; refused ones carry the reason."""
+
+    stored: int
+    duplicates: int
+    conflicts: list[int]
+    refused: list[tuple[int, str]]
+
+
+class ReadingTable:
+    """Inserts ``Rows`` into ``telemetry.vehicle_reading`` and ``telemetry.cell_reading`` over one connection."""
+
+    def __init__(self, conn: psycopg.Connection[Any], signals: Layout) -> None:
+        self._conn = conn
+        self._layout = signals
+        self._days: set[int] = set()
+        self._statements = _Statements(signals)
+        conn.execute(self._statements.stage)
+        conn.commit()
+
+    def make_partitions(self, ts_ms: NDArray[np.int64]) -> None:
+        """Make the daily partitions these instants need, in a transaction of its own: it locks the table briefly."""
+        days = set(np.unique(ts_ms // _DAY_MS).tolist()) - self._days
+        if not days:
+            return
+        dates = [_date(day) for day in sorted(days)]
+        with self._conn.transaction():
+            self._conn.execute(
+                "SELECT telemetry.ensure_partition(parent, day)"
+                " FROM unnest(%s::text[]) AS parent, unnest(%s::date[]) AS day",
+                (list(_TABLES), dates),
+            )
+        self._days |= days
+
+    def forget_partitions(self) -> None:
+        """Ask the database again which partitions exist: one may have been dropped."""
+        self._days.clear()
+
+    def insert(self, rows: Rows) -> Verdict:
+        """Insert rows inside the caller's transaction; one bad row never costs the others.
+
+        rows : distinct keys, sorted
+        """
+        if not len(rows):
+            return Verdict(0, 0, [], [])
+        return self._bisect(rows)
+
+    def _bisect(self, rows: Rows) -> Verdict:
+        try:
+            with self._conn.transaction():
+                return self._insert(rows)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if isinstance(error, psycopg.errors.CheckViolation) and "no partition" in str(error):
+                raise
+            if len(rows) == 1:
+                return Verdict(0, 0, [], [(0, str(error.diag.message_primary or error))])
+        half = len(rows) // 2
+        first = self._bisect(rows.take(np.arange(half)))
+        self._conn.execute("TRUNCATE staging_reading")
+        second = self._bisect(rows.take(np.arange(half, len(rows))))
+        return Verdict(
+            first.stored + second.stored,
+            first.duplicates + second.duplicates,
+            first.conflicts + [half + row for row in second.conflicts],
+            first.refused + [(half + row, reason) for row, reason in second.refused],
+        )
+
+    def _insert(self, rows: Rows) -> Verdict:
+        with self._conn.cursor() as cursor:
+            with cursor.copy(self._statements.copy) as copy:
+                copy.write(HEADER + self._encode(rows) + TRAILER)
+            statement = self._statements.insert_with_cells if rows.lists else self._statements.insert
+            there = [ord_ for (ord_,) in cursor.execute(statement).fetchall()]
+            conflicts: list[int] = []
+            if there:
+                conflicts = [row for (row,) in cursor.execute(self._statements.conflicts, (there,)).fetchall()]
+        return Verdict(len(rows) - len(there), len(there) - len(conflicts), sorted(conflicts), [])
+
+    def _encode(self, rows: Rows) -> bytes:
+        numbers = [
+            Column(signal.type, rows.numeric[:, index])  # type: ignore[arg-type]
+            for index, signal in enumerate(self._layout.numeric)
+        ]
+        columns = [
+            Column("integer", np.arange(len(rows))),
+            Column("timestamptz", rows.ts_ms),
+            Column("bigint", rows.vehicle_id),
+            Column("bigint", rows.seq),
+            Column("timestamptz", rows.received_ms),
+            Column("integer", rows.quality),
+            *numbers,
+            *(Column("text", values) for values in rows.texts),
+        ]
+        n_lists = len(self._layout.lists)
+        none = (None,) * n_lists
+        tails = {
+            row: b"".join(map(encode_real_array, rows.lists.get(row, none))) + encode_jsonb(rows.extra.get(row))
+            for row in rows.lists.keys() | rows.extra.keys()
+        }
+        return encode_rows(columns, n_tails=n_lists + 1, tails=tails)
+
+
+class _Statements:
+    """The statements whose columns come from the catalogue."""
+
+    def __init__(self, signals: Layout) -> None:
+        columns = [signal.column for signal in signals.columns]
+        lists = [signal.column for signal in signals.lists]
+        names = _names([*_KEYS, *columns, "extra"])
+        self.stage = sql.SQL(
+            "CREATE TEMP TABLE IF NOT EXISTS staging_reading ON COMMIT DELETE ROWS AS"
+            " SELECT 0 AS ord, {names}, {lists} FROM telemetry.vehicle_reading AS v"
+            " LEFT JOIN telemetry.cell_reading AS c USING (ts, vehicle_id, seq, received_at) WITH NO DATA"
+        ).format(names=names, lists=_names(lists))
+        self.copy = sql.SQL("COPY staging_reading ({}) FROM STDIN (FORMAT binary)").format(
+            _names(["ord", *_KEYS, *columns, *lists, "extra"])
+        )
+        insert = sql.SQL(
+            "WITH fresh AS (INSERT INTO telemetry.vehicle_reading ({names}) SELECT {names} FROM staging_reading"
+            " ON CONFLICT DO NOTHING RETURNING vehicle_id, ts, seq){cells}"
+            " SELECT ord FROM staging_reading AS s WHERE NOT EXISTS (SELECT FROM fresh AS f"
+            " WHERE f.vehicle_id = s.vehicle_id AND f.ts = s.ts AND f.seq = s.seq)"
+        )
+        cells = sql.SQL(
+            ", cells AS (INSERT INTO telemetry.cell_reading (ts, vehicle_id, seq, received_at, {lists})"
+            " SELECT s.ts, s.vehicle_id, s.seq, s.received_at, {lists} FROM staging_reading AS s"
+            " JOIN fresh USING (vehicle_id, ts, seq) WHERE num_nonnulls({lists}) > 0 ON CONFLICT DO NOTHING)"
+        ).format(lists=_names(lists))
+        self.insert = insert.format(names=names, cells=sql.SQL(""))
+        self.insert_with_cells = insert.format(names=names, cells=cells)
+        measured = [*columns, "extra"]
+        self.conflicts = sql.SQL(
+            "SELECT s.ord FROM staging_reading AS s JOIN telemetry.vehicle_reading AS v USING (vehicle_id, ts, seq)"
+            " LEFT JOIN telemetry.cell_reading AS c USING (vehicle_id, ts, seq)"
+            " WHERE s.ord = ANY (%s) AND ROW({theirs}) IS DISTINCT FROM ROW({ours})"
+        ).format(
+            theirs=sql.SQL(", ").join([*_qualified("v", measured), *_qualified("c", lists)]),
+            ours=sql.SQL(", ").join([*_qualified("s", measured), *_qualified("s", lists)]),
+        )
+
+
+def _names(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def _qualified(table: str, columns: Iterable[str]) -> list[sql.Identifier]:
+    return [sql.Identifier(table, column) for column in columns]
+
+
+def _date(day: int) -> date:
+    return datetime.fromtimestamp(day * _DAY_MS / 1000, tz=UTC).date()

@@ -1,0 +1,1 @@
+"""The database: its schema, connections, and what other stages read from it."""

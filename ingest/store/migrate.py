@@ -1,0 +1,128 @@
+"""Brings a database to this version: numbered migrations, then the columns of the signal catalogue."""
+
+from importlib.resources import as_file, files
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from psycopg import sql
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from config.errors import UserMistake
+from config.signals import Catalogue, Signal, catalogue
+from ingest.store.connection import connect
+
+_COLUMN_TYPES = {
+    "real": "real",
+    "double": "double precision",
+    "integer": "integer",
+    "boolean": "boolean",
+    "text": "text",
+}
+# Any number will do as long as every version of Forewarn takes the same one.
+_MIGRATION_LOCK = 7_033_260
+
+
+class SchemaTooNew(UserMistake):
+    """The database was migrated by a newer Forewarn."""
+
+
+class SchemaOutdated(UserMistake):
+    """The database waits for ``forewarn migrate``."""
+
+
+class SignalRetyped(UserMistake):
+    """A signal changed its type or left the catalogue while its column holds data."""
+
+
+def migrate(dsn: str) -> None:
+    """Bring the database to this version; safe when several processes start at once.
+
+    Raises : DatabaseUnreachable, SchemaTooNew, SignalRetyped, UserMistake for missing rights; nothing is changed then
+    """
+    connect(dsn, role="admin").close()
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    try:
+        with as_file(files("ingest.store.migrations")) as folder, engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            config = Config()
+            config.set_main_option("script_location", str(folder).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            _sync_columns(driver, catalogue())
+    except CommandError as error:
+        if "Can't locate revision" in str(error):
+            raise SchemaTooNew("the database belongs to a newer Forewarn: upgrade this installation") from error
+        raise
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            raise UserMistake(
+                f"the database user lacks a right ({cause.diag.message_primary}): migrate as the owner of the database"
+            ) from error
+        raise
+    finally:
+        engine.dispose()
+
+
+def head() -> str:
+    """Return the newest revision this version knows."""
+    with as_file(files("ingest.store.migrations")) as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        revision = ScriptDirectory.from_config(config).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def check_version(conn: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Refuse to work on a schema of another version.
+
+    Raises : SchemaOutdated or SchemaTooNew
+    """
+    try:
+        with conn.transaction():
+            row = conn.execute("SELECT version_num FROM public.schema_version").fetchone()
+    except psycopg.errors.UndefinedTable as error:
+        raise SchemaOutdated("the database is empty: run 'forewarn migrate'") from error
+    found, wanted = (str(row[0]) if row else ""), head()
+    if found < wanted:
+        raise SchemaOutdated(
+            f"the database is at {found or 'nothing'}, this version needs {wanted}: run 'forewarn migrate'"
+        )
+    if found > wanted:
+        raise SchemaTooNew(f"the database is at {found}, newer than {wanted}: upgrade this installation")
+
+
+def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], wanted: Catalogue) -> None:
+    rows = conn.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'telemetry.vehicle_reading'::regclass AND attnum > 0 AND NOT attisdropped"
+    ).fetchall()
+    present = {str(name): str(type_) for name, type_ in rows}
+    missing: list[Signal] = []
+    for signal in wanted.columns:
+        type_ = _COLUMN_TYPES[signal.type]
+        if signal.column not in present:
+            missing.append(signal)
+        elif present[signal.column] != type_:
+            raise SignalRetyped(
+                f"signal {signal.path} is {type_} in config/signals.toml but its column {signal.column} is"
+                f" {present[signal.column]}: give it a new column name, the old one keeps its data"
+            )
+    keys = {"ts", "vehicle_id", "seq", "received_at", "quality", "extra"}
+    for column in present.keys() - keys - {signal.column for signal in wanted.columns}:
+        raise SignalRetyped(
+            f"column {column} has no signal in config/signals.toml: put it back, its data would be lost"
+        )
+    if missing:
+        added = [
+            sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(s.column), sql.SQL(_COLUMN_TYPES[s.type]))
+            for s in missing
+        ]
+        conn.execute(sql.SQL("ALTER TABLE telemetry.vehicle_reading {}").format(sql.SQL(", ").join(added)))

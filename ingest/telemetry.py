@@ -1,0 +1,138 @@
+"""Decodes telemetry payload v1, a pure function from bytes to samples.
+
+A message whose signals are all known and well typed is decoded in one go by msgspec. Only when that refuses is the
+message read again, sample by sample, to say what is wrong and to keep what is right.
+"""
+
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+
+from ingest.layout import Layout, layout
+from ingest.quality import Quality
+from ingest.rejected import FrameRejected
+
+MAX_SAMPLES = 1000
+
+
+class Oddity(msgspec.Struct, frozen=True):
+    """What a sample carried that is no column: values by path, and the flags that say why."""
+
+    extra: dict[str, Any]
+    quality: int
+
+
+class BadSample(msgspec.Struct, frozen=True):
+    """A sample that cannot be stored; ``payload`` is a message of its own that can be replayed after a fix."""
+
+    reason: str
+    detail: str
+    payload: bytes
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """What a telemetry message says.
+
+    samples  : the usable ones, each with ``ts`` (epoch ms), ``seq`` and ``signals``
+    oddities : by index into ``samples``
+    bad      : the unusable ones
+    """
+
+    samples: list[Any]
+    oddities: dict[int, Oddity]
+    bad: list[BadSample]
+
+
+class TelemetryDecoder:
+    """Decodes messages of one signal layout."""
+
+    def __init__(self, signals: Layout | None = None) -> None:
+        self._layout = signals or layout()
+        self._sample: Any = msgspec.defstruct(
+            "Sample", [("ts", int), ("signals", self._layout.Signals), ("seq", int, 0)], gc=False
+        )
+        samples = GenericAlias(list, (self._sample,))
+        message: Any = msgspec.defstruct("Message", [("samples", samples), ("vin", str | None, None)])
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(message)
+
+    def decode(self, payload: bytes, *, vin: str) -> Decoded:
+        """Return the samples of a telemetry message of the car ``vin``.
+
+        Raises : FrameRejected, when nothing in the message can be used
+        """
+        try:
+            message = self._decoder.decode(payload)
+        except msgspec.ValidationError:
+            return self._decode_with_care(payload, vin)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise FrameRejected("not_json", str(error)) from error
+        samples: list[Any] = message.samples
+        if message.vin is not None and message.vin != vin:
+            raise FrameRejected("foreign_vin", f"the payload claims {message.vin!r}, the topic says {vin}")
+        if not 1 <= len(samples) <= MAX_SAMPLES:
+            raise _wrong_count(len(samples))
+        return Decoded(samples, {}, [])
+
+    def _decode_with_care(self, payload: bytes, vin: str) -> Decoded:
+        try:
+            message = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise FrameRejected("not_json", str(error)) from error
+        if not isinstance(message, dict) or not isinstance(message.get("samples"), list):
+            raise FrameRejected("no_samples", 'the message is not {"samples": [...]}')
+        if message.get("vin", vin) not in (vin, None):
+            raise FrameRejected("foreign_vin", f"the payload claims {message['vin']!r}, the topic says {vin}")
+        raw_samples = message["samples"]
+        if not 1 <= len(raw_samples) <= MAX_SAMPLES:
+            raise _wrong_count(len(raw_samples))
+        samples: list[Any] = []
+        oddities: dict[int, Oddity] = {}
+        bad: list[BadSample] = []
+        for raw in raw_samples:
+            try:
+                sample, oddity = self._decode_sample(raw)
+            except FrameRejected as rejection:
+                bad.append(BadSample(rejection.reason, rejection.detail, msgspec.json.encode({"samples": [raw]})))
+                continue
+            if oddity is not None:
+                oddities[len(samples)] = oddity
+            samples.append(sample)
+        return Decoded(samples, oddities, bad)
+
+    def _decode_sample(self, raw: Any) -> tuple[Any, Oddity | None]:
+        if not isinstance(raw, dict):
+            raise FrameRejected("bad_sample", "a sample is an object with ts, seq and signals")
+        ts, seq, signals = raw.get("ts"), raw.get("seq", 0), raw.get("signals")
+        if not _is_int64(ts):
+            raise FrameRejected("bad_time", f"ts is epoch milliseconds as an integer, not {ts!r:.60}")
+        if not _is_int64(seq):
+            raise FrameRejected("bad_seq", f"seq is an integer, not {seq!r:.60}")
+        if not isinstance(signals, dict):
+            raise FrameRejected("bad_sample", "signals is an object from signal path to value")
+        fields: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        quality = Quality(0)
+        for path, value in signals.items():
+            signal = self._layout.by_path.get(path)
+            if signal is None:
+                extra[path] = value
+                quality |= Quality.UNKNOWN_SIGNAL
+                continue
+            try:
+                fields[signal.column] = msgspec.convert(value, self._layout.field_type(signal))
+            except msgspec.ValidationError:
+                extra[path] = value
+                quality |= Quality.WRONG_TYPE
+        sample = self._sample(ts=ts, seq=seq, signals=self._layout.Signals(**fields))
+        return sample, Oddity(extra, int(quality)) if extra else None
+
+
+def _is_int64(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _wrong_count(count: int) -> FrameRejected:
+    if count == 0:
+        return FrameRejected("empty", "the message holds no sample")
+    return FrameRejected("too_many_samples", f"the message holds {count} samples, at most {MAX_SAMPLES} are allowed")

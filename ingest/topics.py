@@ -1,0 +1,82 @@
+"""MQTT topics: how they are written and what one says."""
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["telemetry", "gbt32960", "charging", "events", "consent", "ack"]
+
+TELEMETRY_FILTERS = ("v1/vehicles/+/telemetry", "v1/vehicles/+/events", "v1/vehicles/+/consent", "v1/replay/#")
+
+# ISO 3779 leaves out I, O and Q, which look like digits.
+VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
+
+_KINDS: dict[str, Kind] = {
+    "telemetry": "telemetry",
+    "gbt32960": "gbt32960",
+    "charging": "charging",
+    "events": "events",
+    "consent": "consent",
+    "commands/ack": "ack",
+}
+
+
+class TopicRejected(ValueError):
+    """The topic is none of ours; the message says what is wrong with it."""
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """What a topic says. ``received_ms`` is set on replay topics only: the time the recording was received."""
+
+    vin: str
+    kind: Kind
+    received_ms: int | None = None
+
+
+def telemetry(vin: str) -> str:
+    return f"v1/vehicles/{vin}/telemetry"
+
+
+def events(vin: str) -> str:
+    return f"v1/vehicles/{vin}/events"
+
+
+def consent(vin: str) -> str:
+    return f"v1/vehicles/{vin}/consent"
+
+
+def replay(received_ms: int, topic: str) -> str:
+    """Return the topic on which a recording of ``topic`` is replayed as received at ``received_ms``."""
+    return f"v1/replay/{received_ms}/{topic.removeprefix('v1/')}"
+
+
+def parse(topic: str) -> Topic:
+    """Return what ``topic`` says.
+
+    Raises : TopicRejected
+    """
+    return _parse(topic) if topic.startswith("v1/replay/") else _parse_again(topic)
+
+
+def _parse(topic: str) -> Topic:
+    parts = topic.split("/", 3)
+    received_ms = None
+    if len(parts) == 4 and parts[:2] == ["v1", "replay"]:
+        if not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) <= 13):
+            raise TopicRejected(f"a replay topic has its receive time in ms as third part, not {parts[2]!r}")
+        received_ms = int(parts[2])
+        parts = f"v1/{parts[3]}".split("/", 3)
+    if len(parts) != 4 or parts[0] != "v1" or parts[1] != "vehicles":
+        raise TopicRejected(f"topic {topic!r} is not one of v1/vehicles/{{vin}}/…")
+    kind = _KINDS.get(parts[3])
+    if kind is None:
+        raise TopicRejected(f"topic {topic!r} ends in {parts[3]!r}, which is none of {', '.join(_KINDS)}")
+    if not VIN.fullmatch(parts[2]):
+        raise TopicRejected(f"{parts[2]!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O, Q")
+    return Topic(vin=parts[2], kind=kind, received_ms=received_ms)
+
+
+# A fleet sends on the same topics over and over; replay topics differ from message to message.
+_parse_again = lru_cache(maxsize=200_000)(_parse)

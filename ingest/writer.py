@@ -1,0 +1,208 @@
+"""Writes a batch of messages in one transaction: readings, events, choices, dead letters and counts, or nothing."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+from config import sql
+from config.settings import IngestSettings
+from ingest.batch import Rows
+from ingest.dedupe import split_repeats
+from ingest.gate import Gate
+from ingest.inbox import Message
+from ingest.layout import Layout, layout
+from ingest.reading_rows import ReadingTable
+from ingest.sorting import DeadLetter, SortedMessages, sort_messages, vins_of
+from ingest.telemetry import TelemetryDecoder
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a batch came to, in samples: received = stored + duplicate + dead + refused."""
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    dead: int = 0
+    refused: int = 0
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """One life of one worker; its counts are persisted under this id."""
+
+    worker: str
+    lane: str
+    id: uuid.UUID
+    started_at: datetime
+
+
+class Writer:
+    """Writes batches over one database connection; after an OperationalError make a new one."""
+
+    def __init__(
+        self,
+        conn: psycopg.Connection[TupleRow],
+        *,
+        epoch: Epoch,
+        gate: Gate,
+        settings: IngestSettings,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._conn = conn
+        self._epoch = epoch
+        self._gate = gate
+        self._clock = clock
+        self._clock_ahead_ms = settings.clock_ahead_s * 1000
+        self._layout: Layout = layout()
+        self._decoder = TelemetryDecoder(self._layout)
+        self._readings = ReadingTable(conn, self._layout)
+
+    def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
+        """Write messages and commit; on return they may be acknowledged.
+
+        batch   : the number of this batch in the worker's epoch, the same on a retry
+        Returns : what they came to; None when an earlier try of this batch turns out to have been committed
+        Raises  : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
+        """
+        if self._committed(batch):
+            return None
+        standings = self._gate.standings(self._conn, vins_of(messages))
+        self._conn.commit()
+        work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)
+        rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
+        chosen, repeated, conflicts = split_repeats(rows)
+        dead = work.dead + [self._conflict(rows, row) for row in conflicts]
+        fresh = rows.take(chosen)
+        self._readings.make_partitions(fresh.ts_ms)
+        try:
+            with self._conn.transaction():
+                return self._write(work, fresh, dead, repeated, batch)
+        except psycopg.errors.CheckViolation:
+            # A partition was dropped since we last saw it: make it again, and try once more.
+            self._readings.forget_partitions()
+            self._readings.make_partitions(fresh.ts_ms)
+            with self._conn.transaction():
+                return self._write(work, fresh, dead, repeated, batch)
+        finally:
+            for _, vin, _ in work.choices:
+                self._gate.forget(vin)
+
+    def _committed(self, batch: int) -> bool:
+        row = self._conn.execute(
+            "SELECT batch FROM telemetry.outcome WHERE epoch = %s AND lane = %s", (self._epoch.id, self._epoch.lane)
+        ).fetchone()
+        self._conn.commit()
+        return row is not None and int(row[0]) >= batch
+
+    def _write(self, work: SortedMessages, rows: Rows, dead: list[DeadLetter], repeated: int, batch: int) -> Outcome:
+        verdict = self._readings.insert(rows)
+        dead = dead + [self._conflict(rows, row) for row in verdict.conflicts]
+        dead += [self._refused(rows, row, reason) for row, reason in verdict.refused]
+        stored = verdict.stored
+        duplicate = repeated + verdict.duplicates
+        with self._conn.cursor() as cursor:
+            for new in [*self._store_events(cursor, work), *self._store_choices(cursor, work)]:
+                stored += new
+                duplicate += not new
+            self._store_positions(cursor, work)
+            if dead:
+                cursor.executemany(sql.load("ingest.store", "insert_dead_letter"), map(self._dead_letter_values, dead))
+            outcome = Outcome(work.received, stored, duplicate, sum(letter.samples for letter in dead), work.refused)
+            cursor.execute(
+                sql.load("ingest.store", "add_outcome"),
+                {
+                    **msgspec.structs.asdict(outcome),
+                    "epoch": self._epoch.id,
+                    "lane": self._epoch.lane,
+                    "worker": self._epoch.worker,
+                    "started_at": self._epoch.started_at,
+                    "batch": batch,
+                    "now": self._clock(),
+                },
+            )
+        return outcome
+
+    def _store_events(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> list[bool]:
+        statement = sql.load("ingest.store", "insert_event")
+        results = []
+        for vehicle_id, received_ms, event in work.events:
+            values = {
+                "vehicle_id": vehicle_id,
+                "ts": _instant(event.ts),
+                "received_at": _instant(received_ms),
+                "kind": event.kind,
+                "code": event.code,
+                "state": event.state,
+                "level": event.level,
+            }
+            results.append(cursor.execute(statement, values).rowcount == 1)
+        return results
+
+    def _store_choices(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> list[bool]:
+        statement = sql.load("ingest.store", "insert_consent")
+        results = []
+        for vehicle_id, _, choice in work.choices:
+            new = False
+            for purpose, granted in msgspec.structs.asdict(choice.purposes).items():
+                if granted is None:
+                    continue
+                values = {
+                    "vehicle_id": vehicle_id,
+                    "purpose": purpose,
+                    "granted": granted,
+                    "policy_version": choice.policy_version,
+                    "chosen_at": _instant(choice.ts),
+                }
+                new |= cursor.execute(statement, values).rowcount == 1
+            results.append(new)
+        return results
+
+    def _store_positions(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> None:
+        newest: dict[int, tuple[int, float, float]] = {}
+        horizon_ms = _epoch_ms(self._clock()) + self._clock_ahead_ms
+        for vehicle_id, ts_ms, latitude, longitude in work.gatherer.positions():
+            # A clock that runs ahead would pin the car to a place until the time it claims.
+            if ts_ms <= horizon_ms and ts_ms > newest.get(vehicle_id, (-1,))[0]:
+                newest[vehicle_id] = (ts_ms, latitude, longitude)
+        if newest:
+            cursor.executemany(
+                sql.load("ingest.store", "upsert_position"),
+                [
+                    {"vehicle_id": vehicle_id, "parked_at": _instant(ts_ms), "latitude": lat, "longitude": lon}
+                    for vehicle_id, (ts_ms, lat, lon) in sorted(newest.items())
+                ],
+            )
+
+    def _conflict(self, rows: Rows, row: int) -> DeadLetter:
+        detail = "a reading with this time and seq but other content is stored already"
+        return self._letter(rows, row, "key_conflict", detail)
+
+    def _refused(self, rows: Rows, row: int, reason: str) -> DeadLetter:
+        return self._letter(rows, row, "refused_by_database", reason)
+
+    def _letter(self, rows: Rows, row: int, reason: str, detail: str) -> DeadLetter:
+        payload = msgspec.json.encode({"samples": [rows.sample(row, self._layout)]})
+        return DeadLetter(int(rows.received_ms[row]), rows.topic[row], reason, detail, payload)
+
+    def _dead_letter_values(self, letter: DeadLetter) -> dict[str, object]:
+        return {
+            **msgspec.structs.asdict(letter),
+            # PostgreSQL has no text with NUL in it; a topic may.
+            "topic": letter.topic.replace("\0", "\\0"),
+            "detail": letter.detail.replace("\0", "\\0")[:2000],
+            "received_at": _instant(letter.received_ms),
+            "epoch": self._epoch.id,
+        }
+
+
+def _instant(epoch_ms: int) -> datetime:
+    return _1970 + timedelta(milliseconds=epoch_ms)
+
+
+def _epoch_ms(instant: datetime) -> int:
+    return (instant - _1970) // timedelta(milliseconds=1)

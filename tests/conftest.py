@@ -1,0 +1,136 @@
+"""Servers and data that tests share. Every server listens on a free port of 127.0.0.1 and ends with the session."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def missing(reason: str) -> None:
+    """Skip with the reason at a user's home; in CI a test that cannot run is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"in CI this test must run: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real recordings, which lie beside the checkout of those who have them."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        missing(f"the real recordings are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this session; FOREWARN_TEST_DSN names another one."""
+    given = os.environ.get("FOREWARN_TEST_DSN")
+    if given:
+        yield given
+        return
+    from forewarn.embedded.postgres import start_cluster
+
+    cluster = start_cluster(tmp_path_factory.mktemp("postgres"), run_as=None)
+    try:
+        yield cluster.dsn
+    finally:
+        cluster.stop()
+
+
+def _drop(server_dsn: str, name: str) -> None:
+    """Drop a database; autovacuum may be in it, and only a superuser may end that: wait for it to leave."""
+    deadline = time.monotonic() + 30
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        while True:
+            try:
+                conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+                return
+            except psycopg.errors.InsufficientPrivilege:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+
+@pytest.fixture
+def empty_database(server_dsn: str) -> Iterator[str]:
+    """DSN of a database of this test alone, without a schema."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield conninfo.make_conninfo(server_dsn, dbname=name)
+    finally:
+        _drop(server_dsn, name)
+
+
+@pytest.fixture(scope="session")
+def _template(server_dsn: str) -> Iterator[str]:
+    from ingest.store.migrate import migrate
+
+    name = f"template_{secrets.token_hex(6)}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate(conninfo.make_conninfo(server_dsn, dbname=name))
+    yield name
+    _drop(server_dsn, name)
+
+
+@pytest.fixture
+def database(server_dsn: str, _template: str) -> Iterator[str]:
+    """DSN of a migrated database of this test alone; copied from a template, which is faster than migrating."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        conn.execute(statement.format(sql.Identifier(name), sql.Identifier(_template)))
+    try:
+        yield conninfo.make_conninfo(server_dsn, dbname=name)
+    finally:
+        _drop(server_dsn, name)
+
+
+@pytest.fixture
+def broker_port(tmp_path: Path) -> Iterator[int]:
+    """Port of an embedded MQTT broker of this test alone."""
+    from forewarn.embedded.broker import start_broker
+
+    broker = start_broker(tmp_path / "broker")
+    try:
+        yield broker.port
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def enrolled(database: str) -> Callable[..., dict[str, int]]:
+    """Enrol cars with these VINs; keyword arguments go to ``Enrolment``."""
+    from datetime import UTC, datetime
+
+    from ingest.store.connection import connect
+    from ingest.store.enrolment import Enrolment, enrol
+
+    def enrol_cars(*vins: str, **fields: object) -> dict[str, int]:
+        values: dict[str, object] = {
+            "model": "Dawn",
+            "powertrain": "bev",
+            "chemistry": "NMC",
+            "cells": 96,
+            "city": "Shanghai",
+            "owner_name": "王芳",
+            "phone": "+8613800138000",
+            "home_latitude": 31.2304,
+            "home_longitude": 121.4737,
+            **fields,
+        }
+        with connect(database, role="admin") as conn:
+            cars = [Enrolment(vin=vin, **values) for vin in vins]
+            return enrol(conn, cars, chosen_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+    return enrol_cars

@@ -1,0 +1,204 @@
+"""The writer against a real database: every sample comes to exactly one outcome."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import psycopg
+import pytest
+
+from config.settings import IngestSettings
+from ingest import topics
+from ingest.gate import Gate
+from ingest.inbox import Message
+from ingest.store.connection import connect
+from ingest.writer import Epoch, Outcome, Writer
+
+VIN = "LFWA0000000000001"
+NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+SOC = "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current"
+CELLS = "Vehicle.Powertrain.TractionBattery.CellVoltage.CellVoltages"
+
+
+def telemetry(*samples: dict[str, object], vin: str = VIN, received_ms: int = NOW_MS) -> Message:
+    return Message(topics.telemetry(vin), msgspec.json.encode({"samples": samples}), 1, received_ms, 1)
+
+
+def sample(ts: int = NOW_MS, seq: int = 0, **signals: object) -> dict[str, object]:
+    named = {"soc": SOC, "cells": CELLS, "speed": "Vehicle.Speed"}
+    return {"ts": ts, "seq": seq, "signals": {named.get(name, name): value for name, value in signals.items()}}
+
+
+@pytest.fixture
+def write(database: str, enrolled: Callable[..., dict[str, int]]) -> Iterator[Callable[..., Outcome]]:
+    enrolled(VIN)
+    conn = connect(database, role="ingest")
+    epoch = Epoch("test-0", "bulk", uuid.uuid4(), datetime(2026, 1, 1, tzinfo=UTC))
+    writer = Writer(
+        conn,
+        epoch=epoch,
+        gate=Gate(remember_s=0),
+        settings=IngestSettings(),
+        clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    batch = 0
+
+    def write_batch(*messages: Message) -> Outcome:
+        nonlocal batch
+        batch += 1
+        outcome = writer.write(list(messages), batch=batch)
+        assert outcome is not None
+        assert outcome.received == outcome.stored + outcome.duplicate + outcome.dead + outcome.refused
+        return outcome
+
+    write_batch.writer = writer  # type: ignore[attr-defined]
+    yield write_batch
+    conn.close()
+
+
+def rows(database: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(database) as conn:
+        return conn.execute(query).fetchall()  # type: ignore[call-overload]
+
+
+def test_a_sample_is_stored_with_its_values(database, write):
+    outcome = write(telemetry(sample(soc=55.5, speed=0, cells=[3.7, 3.71, 3.65, 3.7])))
+    assert outcome == Outcome(received=1, stored=1)
+    columns = "soc_pct, speed_kmh, cell_low_dev_mv, cell_low_number, at_rest, quality, extra"
+    query = f"SELECT {columns} FROM telemetry.vehicle_reading"
+    ((soc, speed, low, number, at_rest, quality, extra),) = rows(database, query)
+    assert (soc, speed, number, at_rest, quality, extra) == (55.5, 0, 3, True, 0, None)
+    assert low == pytest.approx(-50, abs=0.01)
+    assert rows(database, "SELECT cell_v FROM telemetry.cell_reading") == [([3.7, 3.71, 3.65, 3.7],)]
+
+
+def test_the_same_sample_again_is_a_duplicate_in_one_batch_and_across(database, write):
+    message = telemetry(sample(soc=55.5, cells=[3.7, 3.8]))
+    assert write(message, message) == Outcome(received=2, stored=1, duplicate=1)
+    assert write(message) == Outcome(received=1, duplicate=1)
+
+
+@pytest.mark.parametrize("other", [{"soc": 54}, {"soc": 55.5, "speed": 1}, {"soc": 55.5, "cells": [3.7, 3.9]}])
+def test_the_same_key_with_other_content_is_a_conflict(database, write, other):
+    assert write(telemetry(sample(soc=55.5, cells=[3.7, 3.8]))).stored == 1
+    assert write(telemetry(sample(**other))) == Outcome(received=1, dead=1)
+    assert write(telemetry(sample(ts=NOW_MS + 1, soc=1)), telemetry(sample(ts=NOW_MS + 1, soc=2))).dead == 1
+    reasons = rows(database, "SELECT reason, topic FROM pii.dead_letter")
+    assert reasons == [("key_conflict", topics.telemetry(VIN))] * 2
+
+
+def test_unknown_signals_wrong_types_and_impossible_values_are_kept_in_extra_and_flagged(database, write):
+    assert (
+        write(
+            telemetry(
+                sample(soc=55, **{"Vehicle.New": 7}), sample(ts=NOW_MS + 1, soc="full"), sample(ts=NOW_MS + 2, soc=130)
+            )
+        ).stored
+        == 3
+    )
+    found = rows(database, "SELECT soc_pct, quality, extra FROM telemetry.vehicle_reading ORDER BY ts")
+    assert found == [(55, 2, {"Vehicle.New": 7}), (None, 4, {SOC: "full"}), (None, 1, {SOC: 130})]
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"\xff\x00", "not_json"),
+        (b"{", "not_json"),
+        (b"[]", "no_samples"),
+        (b'{"samples":[]}', "empty"),
+        (b'{"samples":[{"ts":"now","signals":{}}]}', "bad_time"),
+        (b'{"samples":[{"ts":1.5,"signals":{}}]}', "bad_time"),
+        (b'{"samples":[{"ts":1767225600000,"signals":{}}],"vin":"LFWA0000000000002"}', "foreign_vin"),
+        (b'{"samples":[{"ts":0,"signals":{"Vehicle.Speed":1}}]}', "impossible_time"),
+        (msgspec.json.encode({"samples": [{"ts": NOW_MS, "signals": {}}] * 1001}), "too_many_samples"),
+        (b"[" * 100_000, "not_json"),
+    ],
+)
+def test_a_bad_message_is_a_dead_letter_and_good_ones_go_on(database, write, payload, reason):
+    bad = Message(topics.telemetry(VIN), payload, 2, NOW_MS, 1)
+    assert write(bad, telemetry(sample(soc=1))) == Outcome(received=2, stored=1, dead=1)
+    assert rows(database, "SELECT reason, payload FROM pii.dead_letter")[0][0] == reason
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["v1/vehicles/SHORT/telemetry", "v1/vehicles/LFWAOOOOOOOOOOOO1/telemetry", "nonsense", "v1/vehicles/x\0y/z"],
+)
+def test_a_bad_topic_is_a_dead_letter(database, write, topic):
+    assert write(Message(topic, b"{}", 3, NOW_MS, 1)) == Outcome(received=1, dead=1)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("bad_topic",)]
+
+
+def test_a_row_the_database_refuses_costs_only_itself(database, write):
+    # JSON may hold what PostgreSQL's jsonb does not: a NUL in a text.
+    good = [sample(ts=NOW_MS + n, soc=n % 100) for n in range(20)]
+    bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
+    assert write(telemetry(*good, bad)) == Outcome(received=21, stored=20, dead=1)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("refused_by_database",)]
+
+
+def test_a_clock_that_runs_ahead_is_flagged_and_stored(database, write):
+    assert write(telemetry(sample(ts=NOW_MS + 300_000, soc=1), sample(ts=NOW_MS + 300_001, soc=1))).stored == 2
+    assert rows(database, "SELECT quality FROM telemetry.vehicle_reading ORDER BY ts") == [(0,), (8,)]
+
+
+def test_a_car_nobody_enrolled_is_refused_and_not_kept(database, write):
+    assert write(telemetry(sample(soc=1), sample(soc=2), vin="LFWA0000000000009")) == Outcome(received=2, refused=2)
+    assert rows(database, "SELECT count(*) FROM pii.dead_letter") == [(0,)]
+
+
+def test_the_owner_withdraws_and_agrees_again(database, write):
+    def choose(ts: int, care: bool) -> Message:
+        payload = msgspec.json.encode({"ts": ts, "purposes": {"care": care}, "policy_version": "2"})
+        return Message(topics.consent(VIN), payload, 4, ts, 1)
+
+    assert write(choose(NOW_MS, False)) == Outcome(received=1, stored=1)
+    assert write(telemetry(sample(soc=1))) == Outcome(received=1, refused=1)
+    assert write(choose(NOW_MS, False)).duplicate == 1
+    assert write(choose(NOW_MS + 1, True)).stored == 1
+    assert write(telemetry(sample(soc=1))).stored == 1
+
+
+def test_events_are_stored_once(database, write):
+    lamp = {"ts": NOW_MS, "kind": "lamp", "code": "lv_battery", "state": "on", "level": 2}
+    message = Message(topics.events(VIN), msgspec.json.encode(lamp), 5, NOW_MS, 1)
+    poison = Message(topics.events(VIN), b'{"ts":1,"kind":"horn"}', 6, NOW_MS, 1)
+    assert write(message, message, poison) == Outcome(received=3, stored=1, duplicate=1, dead=1)
+    assert rows(database, "SELECT kind, code, state, level FROM telemetry.vehicle_event") == [
+        ("lamp", "lv_battery", "on", 2)
+    ]
+
+
+def test_a_replayed_message_was_received_when_it_was_recorded(database, write):
+    recorded_ms = NOW_MS - 90 * 86_400_000
+    message = telemetry(sample(ts=recorded_ms - 5, soc=1))
+    message = Message(topics.replay(recorded_ms, message.topic), message.payload, 7, NOW_MS, 1)
+    assert write(message).stored == 1
+    ((received_at,),) = rows(database, "SELECT received_at FROM telemetry.vehicle_reading")
+    assert received_at.timestamp() * 1000 == recorded_ms
+
+
+def test_only_the_last_parked_place_is_kept(database, write):
+    def at(ts: int, latitude: float, speed: float) -> dict[str, object]:
+        place = {"Vehicle.CurrentLocation.Latitude": latitude, "Vehicle.CurrentLocation.Longitude": 121.5}
+        return sample(ts=ts, speed=speed, **place)
+
+    write(telemetry(at(NOW_MS - 3, 31.0, 0), at(NOW_MS - 2, 31.1, 50), at(NOW_MS - 1, 31.2, 0)))
+    write(telemetry(at(NOW_MS - 4, 30.0, 0)))
+    assert rows(database, "SELECT latitude, longitude FROM pii.position") == [(31.2, 121.5)]
+
+
+def test_a_batch_that_was_committed_is_not_written_again(database, write):
+    writer = write.writer
+    assert writer.write([telemetry(sample(soc=1))], batch=1) is not None
+    assert writer.write([telemetry(sample(soc=1))], batch=1) is None
+    assert rows(database, "SELECT received, stored FROM telemetry.outcome") == [(1, 1)]
+
+
+def test_a_partition_that_was_dropped_is_made_again(database, write):
+    assert write(telemetry(sample(soc=1))).stored == 1
+    with psycopg.connect(database) as conn:
+        conn.execute("DROP TABLE telemetry.vehicle_reading_p20260101")
+    assert write(telemetry(sample(soc=1))).stored == 1
