@@ -1,0 +1,85 @@
+"""Reasons: which signals drove a score. Slow (some thousand rows a second and model), so only for what is shown."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from config.signals import catalogue
+from models.features import Feature
+from models.registry import LoadedModel
+from models.tables import Reason
+
+REASONS = 3
+
+
+def explain(model: LoadedModel, rows: pd.DataFrame) -> list[list[Reason]]:
+    """Return for each row the three signals that drove its score, strongest first.
+
+    rows : DataFrame (n_rows, >= n_features) as of ``models.features.feature_rows``
+    """
+    if rows.empty:
+        return []
+    # Imports numba; a command that explains nothing should not wait for it.
+    from shap import TreeExplainer
+
+    table = rows[[feature.name for feature in model.features]]
+    effects = np.asarray(TreeExplainer(model.estimator).shap_values(table), dtype=np.float64)
+    return top_signals(model.features, table, effects, usual=model.meta.usual)
+
+
+def top_signals(
+    features: Sequence[Feature],
+    rows: pd.DataFrame,
+    effects: NDArray[np.float64],
+    *,
+    usual: Mapping[str, float],
+    limit: int = REASONS,
+) -> list[list[Reason]]:
+    """Add up the effects of each signal's features and return the ``limit`` signals that raised the score most.
+
+    effects : (n_rows, n_features) log-odds, columns in the order of ``features``
+    Returns : n_rows lists. Each signal is told by its most effective feature with a value. Where fewer than ``limit``
+              signals raised the score the list goes on with those that lowered it least: their effect is negative
+    """
+    signals = list(dict.fromkeys(feature.column for feature in features))
+    belongs = np.array([[feature.column == signal for signal in signals] for feature in features], dtype=np.float64)
+    sums = effects @ belongs
+    values = rows.to_numpy(dtype=np.float64)
+    told = []
+    for row in range(len(values)):
+        strongest = np.argsort(-sums[row], kind="stable")[:limit]
+        told.append(
+            [
+                _reason(features, values[row], effects[row], belongs[:, at] > 0, float(sums[row, at]), usual)
+                for at in strongest
+            ]
+        )
+    return told
+
+
+def _reason(
+    features: Sequence[Feature],
+    values: NDArray[np.float64],
+    effects: NDArray[np.float64],
+    own: NDArray[np.bool_],
+    effect: float,
+    usual: Mapping[str, float],
+) -> Reason:
+    # A value that is missing can drive a score too, but it cannot be told to anybody.
+    candidates = own & ~np.isnan(values) if (own & ~np.isnan(values)).any() else own
+    at = int(np.argmax(np.where(candidates, effects, -np.inf)))
+    feature = features[at]
+    unit = catalogue().by_column[feature.column].unit
+    return Reason(
+        feature=feature.name,
+        signal=feature.column,
+        regime=feature.regime,
+        kind=feature.kind,
+        window_d=feature.window_d,
+        value=None if np.isnan(values[at]) else round(float(values[at]), 6),
+        unit=f"{unit}/d" if feature.kind == "trend" and unit else unit,
+        usual=None if feature.name not in usual else round(usual[feature.name], 6),
+        effect=round(effect, 6),
+    )

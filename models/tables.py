@@ -1,0 +1,101 @@
+"""Stored predictions, as the stages after the models read them. Imports nothing heavy."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypedDict
+
+import msgspec
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from config import sql
+
+
+class Reason(TypedDict):
+    """One signal that drove a score, as ``prediction.prediction.reasons`` keeps it.
+
+    feature : name of the feature of that signal that drove it most, e.g. "lv_battery_v.rest.trend.7d"
+    signal  : column of the reading
+    regime  : "rest", "drive" or "charge"
+    kind    : "level", "lowest", "highest", "deviation", "trend" or "change"; see ``models.features.Feature``
+    window_d: days the feature looks at
+    value   : the feature's value in ``unit``; None when the car never sent it
+    unit    : the signal's unit, per day for a trend ("V/d"); "" for a signal without one
+    usual   : median of the feature over cars whose lamp stayed off, in ``unit``
+    effect  : what the whole signal added to the score, in log-odds; negative speaks against the fault
+    """
+
+    feature: str
+    signal: str
+    regime: str
+    kind: str
+    window_d: int
+    value: float | None
+    unit: str
+    usual: float | None
+    effect: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Probability that one car's lamp comes on within the horizon. ``scored_at`` and ``as_of`` are UTC."""
+
+    prediction_id: int
+    run_id: int
+    vehicle_id: int
+    fault_mode: str
+    scored_at: datetime
+    as_of: datetime
+    probability: float
+    threshold: float
+    model_version: str
+    reasons: list[Reason]
+
+
+class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction about to be stored; the run gives the rest."""
+
+    vehicle_id: int
+    fault_mode: str
+    probability: float
+    threshold: float
+    model_version: str
+    reasons: list[Reason]
+
+
+def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None = None) -> list[Prediction]:
+    """Return predictions at or above their model's threshold, the most probable first.
+
+    since_run : only of scoring runs after this one, the newest of each car and fault mode; None: those of the last
+                finished scoring run
+    """
+    with conn.cursor(row_factory=class_row(Prediction)) as cursor:
+        return cursor.execute(sql.load("models", "flagged_predictions"), {"since_run": since_run}).fetchall()
+
+
+def store_predictions(
+    conn: psycopg.Connection[Any],
+    predictions: Iterable[NewPrediction],
+    *,
+    run_id: int,
+    scored_at: datetime,
+    as_of: datetime,
+) -> int:
+    """Write predictions in one statement; the same car, mode, day and model again replaces what was there.
+
+    Returns : how many were written
+    """
+    columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+    for row in predictions:
+        values = (
+            row.vehicle_id,
+            row.fault_mode,
+            row.probability,
+            row.threshold,
+            row.model_version,
+            Jsonb(row.reasons) if row.reasons else None,
+        )
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+    cursor = conn.execute(sql.load("models", "store_predictions"), [run_id, scored_at, as_of, *columns])
+    return cursor.rowcount

@@ -1,0 +1,115 @@
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from ingest.store.connection import connect
+from models.dataset import NotEnoughData
+from models.registry import NoModel, champions
+from models.scoring import score
+from models.tables import flagged_predictions
+from models.training import train
+from tests.integration.models.conftest import CARS, END, FAILING, WAITING, vin, write_readings
+
+
+def everything(conn, run_id):
+    rows = conn.execute(
+        "SELECT vehicle_id, fault_mode, probability, threshold, reasons FROM prediction.prediction"
+        " WHERE run_id = %s ORDER BY 1, 2",
+        [run_id],
+    ).fetchall()
+    conn.rollback()
+    return rows
+
+
+def test_cars_whose_lamp_is_still_to_come_are_flagged_and_say_why(models_conn, trained, fleet):
+    [model] = champions(trained)
+    assert (model.mode, model.vehicles) == ("lv_battery", CARS)
+    result = score(models_conn, as_of=END + timedelta(hours=9), data_dir=trained, chunk_vehicles=5)
+    assert result.as_of == END
+    assert result.vehicles == CARS
+    flagged = flagged_predictions(models_conn)
+    waiting = {fleet[vin(number)] for number in range(FAILING - WAITING, FAILING)}
+    assert waiting <= {prediction.vehicle_id for prediction in flagged}
+    assert result.flagged == {"lv_battery": len(flagged)}
+    # A car whose lamp is on has nothing to foretell.
+    assert result.scored == {"lv_battery": CARS - (FAILING - WAITING)}
+    for prediction in flagged:
+        assert prediction.as_of == END
+        assert prediction.probability >= prediction.threshold
+        assert len({reason["signal"] for reason in prediction.reasons}) == 3
+    assert {prediction.reasons[0]["signal"] for prediction in flagged if prediction.vehicle_id in waiting} == {
+        "lv_battery_v"
+    }
+
+
+def test_scoring_a_day_again_changes_no_number_and_adds_no_row(models_conn, trained):
+    first = everything(models_conn, score(models_conn, as_of=END, data_dir=trained).run_id)
+    second = everything(models_conn, score(models_conn, as_of=END, data_dir=trained).run_id)
+    assert first == second
+    assert models_conn.execute("SELECT count(*) FROM prediction.prediction").fetchone() == (len(first),)
+
+
+def test_what_arrives_later_does_not_change_the_past(models_conn, trained, fleet, database):
+    """Promise 6 through the store: late readings about old days count from the day they were received."""
+    before = everything(models_conn, score(models_conn, as_of=END, data_dir=trained).run_id)
+    late = [
+        (END - timedelta(days=day, hours=5), vehicle, 9, END + timedelta(hours=1), True, None, 4.5, 40.0, 0.0)
+        for vehicle in fleet.values()
+        for day in range(10)
+    ]
+    write_readings(database, late)
+    after = everything(models_conn, score(models_conn, as_of=END, data_dir=trained).run_id)
+    assert after == before
+    next_day = everything(models_conn, score(models_conn, as_of=END + timedelta(days=1), data_dir=trained).run_id)
+    assert [row[2] for row in next_day] != [row[2] for row in before]
+
+
+def test_training_again_on_the_same_data_names_the_same_version(models_conn, trained):
+    [model] = champions(trained)
+    [again] = train(models_conn, as_of=END, data_dir=trained)
+    assert (again.version, again.metrics, again.threshold) == (model.version, model.metrics, model.threshold)
+
+
+def test_lamps_become_labels_once(models_conn, trained, fleet):
+    train(models_conn, as_of=END, data_dir=trained)
+    rows = models_conn.execute("SELECT vehicle_id, fault_mode, source FROM prediction.label ORDER BY 1").fetchall()
+    assert rows == [(fleet[vin(number)], "lv_battery", "lamp") for number in range(FAILING - WAITING)]
+
+
+def test_every_run_is_recorded_also_when_it_fails(models_conn, trained, tmp_path):
+    score(models_conn, as_of=END, data_dir=trained)
+    with pytest.raises(NoModel, match="forewarn train"):
+        score(models_conn, as_of=END, data_dir=tmp_path / "nothing")
+    with pytest.raises(NotEnoughData, match="no car has a reading"):
+        score(models_conn, as_of=END - timedelta(days=400), data_dir=trained)
+    rows = models_conn.execute(
+        "SELECT job, outcome, finished_at IS NOT NULL FROM prediction.run ORDER BY run_id"
+    ).fetchall()
+    assert rows == [
+        ("train", "done", True),
+        ("score", "done", True),
+        ("score", "failed", True),
+        ("score", "failed", True),
+    ]
+
+
+def test_only_runs_after_the_given_one_are_read(models_conn, trained):
+    first = score(models_conn, as_of=END - timedelta(days=1), data_dir=trained)
+    second = score(models_conn, as_of=END, data_dir=trained)
+    newer = flagged_predictions(models_conn, since_run=first.run_id)
+    assert {prediction.run_id for prediction in newer} == {second.run_id}
+    assert flagged_predictions(models_conn, since_run=second.run_id) == []
+    both = flagged_predictions(models_conn, since_run=0)
+    assert len({prediction.vehicle_id for prediction in both}) == len(both)
+
+
+def test_an_empty_store_says_what_to_do(models_conn, tmp_path):
+    with pytest.raises(NotEnoughData, match=r"no model could be trained.*lv_battery.*ingest older readings"):
+        train(models_conn, as_of=END, data_dir=tmp_path)
+    assert champions(tmp_path) == []
+
+
+def test_models_may_not_read_who_owns_a_car(database):
+    with connect(database, role="models") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SELECT 1 FROM pii.owner")

@@ -1,0 +1,122 @@
+from datetime import timedelta
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+
+from models.features import REGIMES, Feature, as_table, feature_rows, from_table
+from tests.unit.models.frames import aggregates, day
+
+COLUMN = "lv_battery_v"
+AS_OF = day(40)
+EVERY_KIND = [
+    Feature(COLUMN, regime, kind, window_d)
+    for regime in REGIMES
+    for kind in ("level", "lowest", "highest", "deviation", "trend", "change")
+    for window_d in (1, 7, 28)
+]
+
+
+def value(rows, feature, *, as_of=AS_OF):
+    return feature_rows(aggregates(rows), [feature], as_of=as_of)[feature.name].tolist()
+
+
+def test_level_is_the_mean_of_all_readings_in_the_window():
+    rows = [(7, 39, 39, "rest", [12.0, 12.0, 12.0]), (7, 38, 38, "rest", [13.0]), (7, 30, 30, "rest", [99.0])]
+    assert value(rows, Feature(COLUMN, "rest", "level", 7)) == [pytest.approx(12.25)]
+
+
+def test_days_received_late_are_merged_once_they_are_known():
+    rows = [(7, 38, 38, "rest", [12.0]), (7, 38, 39, "rest", [11.0, 10.0]), (7, 38, 40, "rest", [2.0])]
+    frame = feature_rows(
+        aggregates(rows),
+        [Feature(COLUMN, "rest", kind, 7) for kind in ("level", "lowest", "highest", "deviation")],
+        as_of=AS_OF,
+    )
+    assert frame.loc[7].tolist() == pytest.approx([11.0, 10.0, 12.0, np.std([12.0, 11.0, 10.0])])
+
+
+def test_trend_is_the_slope_of_the_daily_means_and_gaps_keep_their_place():
+    rows = [(7, at, at, "drive", [14.0 - 0.1 * at, 14.0 - 0.1 * at]) for at in (30, 33, 34, 39)]
+    assert value(rows, Feature(COLUMN, "drive", "trend", 28)) == [pytest.approx(-0.1)]
+
+
+def test_trend_needs_three_days():
+    rows = [(7, at, at, "rest", [12.0]) for at in (38, 39)]
+    assert np.isnan(value(rows, Feature(COLUMN, "rest", "trend", 7)))
+
+
+def test_change_compares_with_the_cars_own_weeks_before():
+    rows = [(7, 39, 39, "rest", [12.0]), (7, 20, 20, "rest", [12.6]), (7, 4, 4, "rest", [99.0])]
+    assert value(rows, Feature(COLUMN, "rest", "change", 7)) == [pytest.approx(-0.6)]
+
+
+def test_regimes_do_not_mix_and_a_missing_one_is_nan():
+    frame = feature_rows(
+        aggregates([(7, 39, 39, "drive", [14.2])]),
+        [Feature(COLUMN, regime, "level", 1) for regime in REGIMES],
+        as_of=AS_OF,
+    )
+    assert frame.loc[7, f"{COLUMN}.drive.level.1d"] == pytest.approx(14.2)
+    assert frame.loc[7, [f"{COLUMN}.rest.level.1d", f"{COLUMN}.charge.level.1d"]].isna().all()
+
+
+def test_a_clock_that_runs_ahead_does_not_reach_the_future():
+    rows = [(7, 39, 39, "rest", [12.0]), (7, 45, 39, "rest", [1.0])]
+    assert value(rows, Feature(COLUMN, "rest", "lowest", 7)) == [12.0]
+
+
+def test_the_running_day_is_left_out():
+    rows = [(7, 39, 39, "rest", [12.0]), (7, 40, 40, "rest", [1.0])]
+    assert value(rows, Feature(COLUMN, "rest", "lowest", 7), as_of=AS_OF + timedelta(hours=17)) == [12.0]
+
+
+def test_an_instant_without_a_time_zone_is_refused():
+    with pytest.raises(ValueError, match="time zone"):
+        value([(7, 39, 39, "rest", [12.0])], Feature(COLUMN, "rest", "level", 1), as_of=AS_OF.replace(tzinfo=None))
+
+
+def test_no_readings_give_no_rows():
+    frame = feature_rows(aggregates([(7, 39, 41, "rest", [12.0])]), EVERY_KIND, as_of=AS_OF)
+    assert frame.shape == (0, len(EVERY_KIND))
+
+
+def test_features_survive_being_written_down():
+    assert from_table(as_table(EVERY_KIND)) == tuple(EVERY_KIND)
+
+
+groups = st.tuples(
+    st.integers(1, 4),
+    st.integers(0, 45),
+    st.sampled_from(REGIMES),
+    st.lists(st.floats(4, 18, width=32), max_size=4),
+    st.integers(-1, 45),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    past=st.lists(groups, min_size=1, max_size=30),
+    future=st.lists(groups, min_size=1, max_size=30),
+    order=st.randoms(use_true_random=False),
+)
+def test_moving_the_future_does_not_move_a_feature(past, future, order):
+    """Promise 6: whatever is received on the day of as_of or later, about whichever day, changes nothing."""
+    known = [(car, at, min(max(at + delay, 0), 39), regime, values) for car, at, regime, values, delay in past]
+    later = [(car + 2, at, 40 + max(delay, 0), regime, values) for car, at, regime, values, delay in future]
+    known_frame, later_frame = aggregates(known), aggregates(later)
+    mixed = pd.concat([known_frame, later_frame], ignore_index=True)
+    # The store sends rows in its own order; only rows with the same key must keep theirs.
+    shuffled = mixed.iloc[order.sample(range(len(mixed)), len(mixed))]
+    shuffled = (
+        shuffled.sort_index()
+        if known_frame.duplicated(["vehicle_id", "day", "received_on", "regime"]).any()
+        else shuffled
+    )
+    pd.testing.assert_frame_equal(
+        feature_rows(shuffled, EVERY_KIND, as_of=AS_OF),
+        feature_rows(known_frame, EVERY_KIND, as_of=AS_OF),
+        check_exact=True,
+    )

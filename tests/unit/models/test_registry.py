@@ -1,0 +1,131 @@
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops.io
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from models.features import Feature, as_table
+from models.registry import (
+    ModelFileUntrusted,
+    ModelOutdated,
+    NoModel,
+    TrainedModel,
+    champions,
+    list_models,
+    load_model,
+    promote,
+    save_model,
+)
+
+FEATURES = (Feature("lv_battery_v", "rest", "level", 7, -1), Feature("air_temp_c", "rest", "level", 7))
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def rows(count=200):
+    random = np.random.default_rng(0)
+    return pd.DataFrame({feature.name: random.normal(size=count) for feature in FEATURES})
+
+
+def estimator():
+    table = rows()
+    return HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(table, (table.iloc[:, 0] < 0).astype(int))
+
+
+def meta(**changes):
+    values = TrainedModel(
+        mode="lv_battery",
+        version="20260501-0a1b",
+        as_of=NOW,
+        trained_at=NOW,
+        features=as_table(FEATURES),
+        threshold=0.25,
+        metrics={"roc_auc": 0.9},
+        usual={},
+        rows=200,
+        vehicles=20,
+        failing_vehicles=5,
+        parameters={"max_iter": 5},
+        versions={"scikit-learn": sklearn.__version__},
+    )
+    return msgspec.structs.replace(values, **changes)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    saved = save_model(estimator(), meta(), data_dir=tmp_path)
+    return tmp_path / "models" / saved.mode / saved.version
+
+
+def test_what_is_loaded_is_what_was_saved(tmp_path, folder):
+    promote(tmp_path, "lv_battery", "20260501-0a1b")
+    [champion] = champions(tmp_path)
+    loaded = load_model(tmp_path, champion.mode, champion.version)
+    assert loaded.meta == champion
+    assert loaded.features == FEATURES
+    assert np.array_equal(loaded.estimator.predict_proba(rows()), estimator().predict_proba(rows()))
+
+
+def test_a_changed_file_is_not_loaded(tmp_path, folder):
+    file = folder / "model.skops"
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(ModelFileUntrusted, match=r"not the file that was saved.*forewarn train"):
+        load_model(tmp_path, "lv_battery", folder.name)
+
+
+def test_a_lost_file_is_not_loaded(tmp_path, folder):
+    (folder / "model.skops").unlink()
+    with pytest.raises(ModelFileUntrusted):
+        load_model(tmp_path, "lv_battery", folder.name)
+
+
+def test_types_we_do_not_use_are_not_loaded_even_with_the_right_hash(tmp_path):
+    foreign = DecisionTreeClassifier().fit(rows(), rows().iloc[:, 0] < 0)
+    foreign.extra_ = np.random.RandomState
+    saved = save_model(foreign, meta(), data_dir=tmp_path)
+    assert skops.io.get_untrusted_types(file=tmp_path / "models" / saved.mode / saved.version / "model.skops")
+    with pytest.raises(ModelFileUntrusted, match="holds"):
+        load_model(tmp_path, saved.mode, saved.version)
+
+
+def test_a_model_of_another_scikit_learn_is_not_loaded(tmp_path):
+    saved = save_model(estimator(), meta(versions={"scikit-learn": "0.1"}), data_dir=tmp_path)
+    with pytest.raises(ModelOutdated, match=r"with scikit-learn 0\.1"):
+        load_model(tmp_path, saved.mode, saved.version)
+
+
+def test_features_that_are_not_the_models_own_are_noticed(tmp_path):
+    saved = save_model(estimator(), meta(features=as_table(FEATURES[::-1])), data_dir=tmp_path)
+    with pytest.raises(ModelFileUntrusted, match="other features"):
+        load_model(tmp_path, saved.mode, saved.version)
+
+
+def test_saving_a_version_again_replaces_it_and_leaves_no_draft(tmp_path, folder):
+    save_model(estimator(), meta(threshold=0.5), data_dir=tmp_path)
+    assert [model.threshold for model in list_models(tmp_path)] == [0.5]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_damaged_meta_file_says_so(tmp_path, folder):
+    (folder / "meta.json").write_text("{")
+    with pytest.raises(ModelFileUntrusted, match="damaged"):
+        list_models(tmp_path)
+
+
+def test_a_version_that_does_not_exist_cannot_be_promoted(tmp_path, folder):
+    with pytest.raises(NoModel, match="models list"):
+        promote(tmp_path, "lv_battery", "20200101-ffff")
+
+
+@pytest.mark.parametrize("version", ["../../etc", "", ".hidden", "a/b", "x" * 100])
+def test_names_cannot_leave_the_folder(tmp_path, version):
+    with pytest.raises(NoModel, match="no name of a model"):
+        load_model(tmp_path, "lv_battery", version)
+
+
+def test_an_empty_folder_has_no_champions(tmp_path):
+    assert champions(tmp_path) == []
