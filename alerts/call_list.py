@@ -1,0 +1,131 @@
+"""The call list for people and programs: a table, CSV and JSON with columns that stay."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from alerts import wording
+from alerts.calls import Call, Filter, open_calls
+from config.i18n import translator
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class CallRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the call list. The field names are the columns of CSV and the keys of JSON, in this order.
+
+    People are masked. ``horizon_d`` is in days, ``distance_km`` as the crow flies, times are ISO 8601 UTC;
+    ``fault``, ``why`` and ``dealer`` are in the language that was asked for; what is not known is empty (JSON null).
+    """
+
+    case_id: int
+    priority: int
+    vehicle_id: int
+    model: str
+    vin_masked: str
+    city: str | None
+    fault_mode: str | None
+    fault: str
+    severity: int
+    probability: float | None
+    horizon_d: int | None
+    why: str
+    owner_masked: str
+    phone_masked: str | None
+    dealer_id: str | None
+    dealer: str | None
+    distance_km: float | None
+    coupon: str | None
+    percent_off: int | None
+    coupon_valid_until: str | None
+    opened_at: str
+
+
+COLUMNS: tuple[str, ...] = CallRow.__struct_fields__
+
+
+def rows(conn: psycopg.Connection[Any], *, language: str, limit: int = 50) -> list[CallRow]:
+    """Return the call list, most urgent first, role "alerts"."""
+    return [row(call, language) for call in open_calls(conn, wanted=Filter(), limit=limit)]
+
+
+def row(call: Call, language: str) -> CallRow:
+    """Return one line of the list in ``language``."""
+    lead, offer, coupon = call.lead, call.offer, call.coupon
+    mode = lead.mode
+    return CallRow(
+        case_id=call.case_id,
+        priority=call.priority,
+        vehicle_id=call.vehicle_id,
+        model=call.model,
+        vin_masked=call.vin_masked,
+        city=call.city,
+        fault_mode=lead.fault_mode,
+        fault=mode.name(language) if mode else (lead.fault_mode or ""),
+        severity=lead.severity,
+        probability=None if lead.probability is None else round(lead.probability, 3),
+        horizon_d=mode.horizon_d if mode else None,
+        why=wording.why(lead.why, mode, language),
+        owner_masked=call.owner_masked,
+        phone_masked=call.phone_masked,
+        dealer_id=offer.dealer_id if offer else None,
+        dealer=offer.name(language) if offer else None,
+        distance_km=round(offer.distance_km, 1) if offer else None,
+        coupon=coupon.code if coupon else None,
+        percent_off=coupon.percent_off if coupon else None,
+        coupon_valid_until=coupon.valid_until.isoformat() if coupon else None,
+        opened_at=call.opened_at.isoformat(),
+    )
+
+
+def to_csv(lines: Iterable[CallRow]) -> str:
+    """Return the list as CSV (RFC 4180) with a header of ``COLUMNS``.
+
+    A text that a spreadsheet would take for a formula is given a leading apostrophe.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for line in lines:
+        writer.writerow([_harmless(getattr(line, column)) for column in COLUMNS])
+    return text.getvalue()
+
+
+def to_json(lines: Sequence[CallRow]) -> str:
+    """Return the list as a JSON array of objects with the keys of ``COLUMNS``."""
+    return msgspec.json.format(msgspec.json.encode(lines), indent=2).decode()
+
+
+def to_table(lines: Iterable[CallRow], *, language: str) -> "Table":
+    """Return the list as a table for a terminal."""
+    # Rich is slow to import and only this format needs it.
+    from rich.markup import escape
+    from rich.table import Table
+
+    t = translator(language)
+    table = Table(show_lines=True, header_style="bold")
+    table.add_column(t("Priority"), justify="right", style="bold")
+    for heading in ("Vehicle", "Expected to fail, and why", "Owner", "Dealer", "Coupon"):
+        table.add_column(t(heading), overflow="fold", no_wrap=heading == "Coupon")
+    for line in lines:
+        likely = "" if line.probability is None else t("%(percent)s %% likely", percent=round(100 * line.probability))
+        within = "" if line.horizon_d is None else t("within %(days)s days", days=line.horizon_d)
+        expected = ", ".join(part for part in (likely, within) if part)
+        table.add_row(
+            str(line.priority),
+            f"{escape(line.model)}\n{line.vin_masked}\n#{line.vehicle_id}",
+            f"[bold]{escape(line.fault)}[/bold]{f' ({expected})' if expected else ''}\n{escape(line.why)}",
+            f"{line.owner_masked}\n{line.phone_masked or t('no number')}",
+            t("none can do this work") if line.dealer is None else f"{escape(line.dealer)}\n{line.distance_km} km",
+            "—" if line.coupon is None else f"{line.coupon}\n−{line.percent_off} %",
+        )
+    return table
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,0 +1,111 @@
+"""The one open matter about one car, kept one by the database under any concurrency."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import kwargs_row
+from psycopg.types.json import Jsonb
+
+from alerts.priority import Lead, Priority
+from config import sql
+
+Connection = psycopg.Connection[Any]
+# A case may be closed between the moment we see it and the moment we lock it; the next round opens a new one.
+_ROUNDS = 3
+
+
+class NewLead(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason to call that a signal gave. ``seen_at`` is UTC; ``reasons`` is what care.lead keeps as JSON."""
+
+    vehicle_id: int
+    source: str
+    fault_mode: str | None
+    severity: int
+    seen_at: datetime
+    probability: float | None = None
+    prediction_id: int | None = None
+    model_version: str | None = None
+    reasons: Sequence[Mapping[str, Any]] = ()
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The open case of every vehicle asked for, and which of them are new."""
+
+    case_of: Mapping[int, int]
+    new: frozenset[int]
+
+
+class StoredLeads(msgspec.Struct, frozen=True):
+    """How many leads were new and how many were seen again."""
+
+    added: int
+    refreshed: int
+
+
+def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime) -> Opened:
+    """Return one open case for every vehicle, opened where there was none, locked until the transaction ends.
+
+    Two callers at once get the same case: the partial unique index decides, the second waits for the first.
+    Vehicles are taken in order, so that two callers never wait for each other in a circle.
+    """
+    missing = sorted(set(vehicle_ids))
+    case_of: dict[int, int] = {}
+    new: set[int] = set()
+    for _ in range(_ROUNDS):
+        values = {"vehicle_ids": missing, "opened_at": now}
+        new.update(case for (case,) in conn.execute(sql.load(__package__, "open_cases"), values))
+        case_of.update(conn.execute(sql.load(__package__, "lock_open_cases"), values).fetchall())
+        missing = [vehicle for vehicle in missing if vehicle not in case_of]
+        if not missing:
+            break
+    return Opened(case_of, frozenset(new & set(case_of.values())))
+
+
+def store_leads(conn: Connection, leads: Iterable[NewLead], case_of: Mapping[int, int]) -> StoredLeads:
+    """Write leads into the cases of their vehicles; one that is there already is refreshed, unless it was seen later.
+
+    Only what signals say is written: what a person wrote about the case lives in other tables.
+    """
+    rows = [
+        {**msgspec.structs.asdict(lead), "seen_at": lead.seen_at.isoformat(), "case_id": case_of[lead.vehicle_id]}
+        for lead in leads
+        if lead.vehicle_id in case_of
+    ]
+    outcome = [added for (added,) in conn.execute(sql.load(__package__, "upsert_leads"), {"leads": Jsonb(rows)})]
+    return StoredLeads(added=sum(outcome), refreshed=len(outcome) - sum(outcome))
+
+
+def leads_of(conn: Connection, case_ids: Iterable[int], *, horizon_d: Mapping[str, int]) -> dict[int, list[Lead]]:
+    """Return the leads of cases, ready to be ranked.
+
+    horizon_d : days ahead that each fault mode's model looks; a fault mode that is not in it counts as 0, now
+    """
+
+    def row(case_id: int, **columns: Any) -> tuple[int, Lead]:
+        return case_id, Lead(horizon_d=horizon_d.get(columns["fault_mode"] or "", 0), **columns)
+
+    found: dict[int, list[Lead]] = {}
+    with conn.cursor(row_factory=kwargs_row(row)) as cursor:
+        for case_id, lead in cursor.execute(sql.load(__package__, "leads_of_cases"), {"case_ids": list(case_ids)}):
+            found.setdefault(case_id, []).append(lead)
+    return found
+
+
+def store_priorities(conn: Connection, priorities: Mapping[int, Priority], *, now: datetime) -> None:
+    """Write where cases stand, with the parts that add up to it."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            sql.load(__package__, "upsert_priority"),
+            [
+                {
+                    "case_id": case_id,
+                    "priority": priority.points,
+                    "why": Jsonb(msgspec.to_builtins({"lead_id": priority.lead_id, "parts": priority.parts})),
+                    "updated_at": now,
+                }
+                for case_id, priority in priorities.items()
+            ],
+        )

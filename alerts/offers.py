@@ -1,0 +1,157 @@
+"""What goes with an invitation: the nearest dealer that can do the work, and one coupon."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import class_row, kwargs_row
+
+from alerts.coupons import new_code
+from alerts.dealers import Dealer, Place, nearest_eligible
+from config import sql
+
+Connection = psycopg.Connection[Any]
+FAULT_CAMPAIGN = "fault_care"
+# A code that exists already is a chance of one in 2^55 a coupon; twice in a row means that the generator is broken.
+_CODE_ATTEMPTS = 3
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of ``config/campaigns.toml``."""
+
+    key: str
+    purpose: str
+    percent_off: int
+    valid_d: int
+    zh: str
+    en: str
+
+    def name(self, language: str) -> str:
+        return self.zh if language.startswith("zh") else self.en
+
+
+class Car(msgspec.Struct, frozen=True, kw_only=True):
+    """A car whose owner may be called: its brand, where it is, what its owner agreed to."""
+
+    vehicle_id: int
+    brand: str
+    place: Place | None
+    purposes: frozenset[str]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A case that should carry an offer: its car, and all that a dealer must be able to do for it."""
+
+    case_id: int
+    car: Car
+    capabilities: frozenset[str]
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """How many offers are new, how many moved to another dealer, and how many cases no dealer can take."""
+
+    new: int
+    moved: int
+    without_dealer: int
+
+
+class Existing(msgspec.Struct, frozen=True):
+    """An offer that was made before."""
+
+    case_id: int
+    offer_id: int
+    dealer_id: str
+    redeemed: bool
+
+
+@cache
+def campaigns() -> Mapping[str, Campaign]:
+    """Return every campaign by its key."""
+    tables = tomllib.loads(files("config").joinpath("campaigns.toml").read_text(encoding="utf-8"))
+    return {key: msgspec.convert({"key": key, **table}, Campaign) for key, table in tables.items()}
+
+
+def callable_cars(conn: Connection, vehicle_ids: Iterable[int]) -> dict[int, Car]:
+    """Return the cars among ``vehicle_ids`` whose owner is known, agreed to care, and did not ask to be left alone."""
+
+    def row(
+        vehicle_id: int, brand: str, purposes: list[str], latitude: float | None, longitude: float | None
+    ) -> tuple[int, Car]:
+        place = None if latitude is None or longitude is None else Place(latitude, longitude)
+        return vehicle_id, Car(vehicle_id=vehicle_id, brand=brand, place=place, purposes=frozenset(purposes))
+
+    with conn.cursor(row_factory=kwargs_row(row)) as cursor:
+        values = {"vehicle_ids": list(vehicle_ids)}
+        return dict(cursor.execute(sql.load(__package__, "callable_cars"), values).fetchall())
+
+
+def make_offers(
+    conn: Connection,
+    wanted: Sequence[Wanted],
+    *,
+    dealers: Sequence[Dealer],
+    now: datetime,
+    campaign: Campaign | None = None,
+    code: Callable[[], str] = new_code,
+) -> Offered:
+    """Give every case its offer and coupon. Call it with the cases locked.
+
+    An offer that was made stays, for the owner may have been told, unless its dealer can no longer do the work;
+    then the same coupon goes with the nearest one that can.
+    """
+    campaign = campaign or campaigns()[FAULT_CAMPAIGN]
+    existing = _existing(conn, [want.case_id for want in wanted], campaign)
+    by_id = {dealer.dealer_id: dealer for dealer in dealers}
+    new = moved = without_dealer = 0
+    for want in wanted:
+        if campaign.purpose not in want.car.purposes:
+            continue
+        made = existing.get(want.case_id)
+        offered = by_id.get(made.dealer_id) if made else None
+        if made and made.redeemed:
+            continue
+        if offered and offered.is_eligible(brand=want.car.brand, capabilities=want.capabilities):
+            continue
+        nearest = nearest_eligible(dealers, want.car.place, capabilities=want.capabilities, brand=want.car.brand)
+        if nearest is None:
+            without_dealer += 1
+            continue
+        values = {
+            "case_id": want.case_id,
+            "campaign": campaign.key,
+            "dealer_id": nearest.dealer.dealer_id,
+            "distance_km": nearest.distance_km,
+            "offered_at": now,
+        }
+        if made:
+            conn.execute(sql.load(__package__, "move_offer"), {**values, "offer_id": made.offer_id})
+            moved += 1
+        elif offer := conn.execute(sql.load(__package__, "insert_offer"), values).fetchone():
+            _add_coupon(conn, offer[0], campaign, now=now, code=code)
+            new += 1
+    return Offered(new, moved, without_dealer)
+
+
+def _existing(conn: Connection, case_ids: list[int], campaign: Campaign) -> dict[int, Existing]:
+    with conn.cursor(row_factory=class_row(Existing)) as cursor:
+        values = {"case_ids": case_ids, "campaign": campaign.key}
+        return {made.case_id: made for made in cursor.execute(sql.load(__package__, "offers_of_cases"), values)}
+
+
+def _add_coupon(conn: Connection, offer_id: int, campaign: Campaign, *, now: datetime, code: Callable[[], str]) -> None:
+    for _ in range(_CODE_ATTEMPTS):
+        values = {
+            "offer_id": offer_id,
+            "code": code(),
+            "percent_off": campaign.percent_off,
+            "valid_from": now,
+            "valid_until": now + timedelta(days=campaign.valid_d),
+        }
+        if conn.execute(sql.load(__package__, "insert_coupon"), values).rowcount:
+            return
+    raise RuntimeError(f"{_CODE_ATTEMPTS} new coupon codes existed already: the source of randomness is broken")

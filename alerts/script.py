@@ -1,0 +1,43 @@
+"""What an agent can say to an owner, in the owner's language."""
+
+from alerts import wording
+from alerts.calls import Call
+from config.faults import fault_modes
+from config.i18n import translator
+
+
+def what_to_say(call: Call, language: str) -> list[str]:
+    """Return the call in paragraphs: why we call, what it means, what we offer. A probability is not for owners."""
+    t = translator(language)
+    mode = fault_modes().get(call.lead.fault_mode or "")
+    said = [
+        t(
+            "You agreed that your %(model)s shares its readings with us. They show: %(why)s.",
+            model=call.model,
+            why=wording.why(call.lead.why, mode, language),
+        )
+    ]
+    if mode is not None:
+        said.append(
+            t(
+                "What it points to: %(fault)s. A warning lamp may come on within %(days)s days, and we would rather"
+                " have it looked at before.",
+                fault=mode.name(language),
+                days=mode.horizon_d,
+            )
+        )
+    if call.offer is None:
+        said.append(t("May I find a workshop that suits you and call you back?"))
+        return said
+    offer = t(
+        "%(dealer)s is %(distance)s km from you and can do this work.",
+        dealer=call.offer.name(language),
+        distance=f"{call.offer.distance_km:.1f}",
+    )
+    if call.coupon is not None and call.coupon.percent_off is not None:
+        offer += t(
+            " With our coupon parts cost %(percent)s %% less; I will send it to you if you like.",
+            percent=call.coupon.percent_off,
+        )
+    said.append(offer)
+    return said

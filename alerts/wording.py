@@ -1,0 +1,189 @@
+"""Sentences for people: why a car is on the list, and why so far up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alerts.evidence import Observed
+from alerts.priority import Part
+from alerts.reasons import Reason, Why
+from config.faults import FaultMode
+from config.i18n import Translate, translator
+from config.signals import catalogue
+
+_UNITS = {"degC": "°C", "percent": "%", "kOhm": "kΩ", "degrees": "°"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """How to speak of one signal: its level, and its trend when it gets worse. ``worse`` is the sign of a bad trend."""
+
+    level: str
+    worsens: str
+    worse: int
+    # The distance from the pack's median is told as a size; which side it is on is in the words.
+    size_only: bool = False
+
+
+_LOSES = ", and loses %(slope)s a day"
+_PHRASES = {
+    "cell_low_dev_mv": _Phrase(
+        "%(cell)s rests %(value)s below the pack's median", ", and falls %(slope)s a day", +1, size_only=True
+    ),
+    "cell_high_dev_mv": _Phrase(
+        "%(cell)s rests %(value)s above the pack's median", ", and climbs %(slope)s a day", +1, size_only=True
+    ),
+    "cell_spread_mv": _Phrase("at rest the cells are %(value)s apart", ", and drift %(slope)s further a day", +1),
+    "lv_battery_v": _Phrase("the 12 V battery rests at %(value)s", _LOSES, -1),
+    "insulation_kohm": _Phrase("the insulation resistance is %(value)s", _LOSES, -1),
+    "tire_fl_kpa": _Phrase("the front left tyre is at %(value)s", _LOSES, -1),
+    "tire_fr_kpa": _Phrase("the front right tyre is at %(value)s", _LOSES, -1),
+    "tire_rl_kpa": _Phrase("the rear left tyre is at %(value)s", _LOSES, -1),
+    "tire_rr_kpa": _Phrase("the rear right tyre is at %(value)s", _LOSES, -1),
+}
+_KINDS = {
+    "level": "mean of %(days)s d",
+    "lowest": "lowest in %(days)s d",
+    "highest": "highest in %(days)s d",
+    "deviation": "scatter over %(days)s d",
+    "trend": "trend over %(days)s d",
+    "change": "last %(days)s d against the 4 weeks before",
+}
+_REGIMES = {"rest": "at rest", "drive": "while driving", "charge": "while charging"}
+_CAPABILITIES = {"general": "general repairs", "hv_battery": "high-voltage battery", "hv_drive": "electric drive"}
+_POWERTRAINS = {"bev": "battery electric", "phev": "plug-in hybrid", "ice": "combustion engine"}
+_SEVERITIES = {1: "personal safety", 2: "equipment", 3: "notice"}
+
+
+def why(reason: Why, mode: FaultMode | None, language: str) -> str:
+    """Return one sentence an agent can say: "cell 82 rests 41 mV below the pack's median, usual 4 mV, and falls …"."""
+    t = translator(language)
+    if reason.observed is not None:
+        return _observed(reason.observed, t, language)
+    if reason.reasons:
+        first = reason.reasons[0]
+        usual = t(", usual %(usual)s", usual=figure(first, first.usual, language)) if first.usual is not None else ""
+        return f"{signal_label(first, language)}: {figure(first, first.value, language)}{usual}"
+    return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
+
+
+def quantity(value: float, unit: str | None) -> str:
+    """Return a value with its unit, with as many digits as the sensor is worth: 12.10 V, 41 mV, 3.4 °C."""
+    size = abs(value)
+    if unit == "V" and size < 100:
+        digits = 2
+    elif size >= 100 or unit == "mV":
+        digits = 0
+    else:
+        digits = 1
+    return _shown(value, unit, digits)
+
+
+def rate(value: float, unit: str | None) -> str:
+    """Return a change a day; volts in millivolts, for cells and batteries move by those."""
+    value, unit = (value * 1000, "mV") if unit == "V" else (value, unit)
+    size = abs(value)
+    return _shown(value, unit, 0 if size >= 10 else 2 if 0 < size < 0.1 else 1)
+
+
+def _shown(value: float, unit: str | None, digits: int) -> str:
+    text = f"{value:.{digits}f}".replace("-", "−")
+    if text.strip("−0.") == "":
+        text = text.replace("−", "")
+    shown = _UNITS.get(unit or "", unit or "")
+    return f"{text}{'' if shown in ('', '°') else ' '}{shown}"
+
+
+def signal_label(reason: Reason, language: str) -> str:
+    """Return what a reason is about: "12 V battery voltage, at rest, mean of 7 d"."""
+    t = translator(language)
+    signal = catalogue().by_column.get(reason.signal)
+    parts = [signal.name(language) if signal else reason.signal]
+    if reason.regime in _REGIMES:
+        parts.append(t(_REGIMES[reason.regime]))
+    if reason.window_d and reason.kind in _KINDS:
+        parts.append(t(_KINDS[reason.kind], days=reason.window_d))
+    return t(", ").join(parts)
+
+
+def figure(reason: Reason, value: float | None, language: str) -> str:
+    """Return a reason's value, or its usual value, with the unit; a trend is per day."""
+    if value is None:
+        return "—"
+    signal = catalogue().by_column.get(reason.signal)
+    unit = signal.unit if signal else reason.unit
+    if reason.kind == "trend":
+        return translator(language)("%(rate)s a day", rate=rate(value, unit))
+    return quantity(value, unit)
+
+
+def priority_parts(parts: tuple[Part, ...], language: str) -> list[tuple[str, int]]:
+    """Return what each addend of a priority is for, with its points."""
+    t = translator(language)
+    texts: Mapping[str, str] = {
+        "severity": "%(severity)s",
+        "likelihood": "%(percent)s %% likely",
+        "urgency": "lamp within %(value)s days",
+        "further_leads": "further reasons: %(value)s",
+    }
+    return [
+        (
+            t(
+                texts[part.key],
+                value=round(part.value),
+                percent=round(100 * part.value),
+                severity=severity(round(part.value), language) if part.key == "severity" else "",
+            ),
+            part.points,
+        )
+        for part in parts
+        if part.key in texts
+    ]
+
+
+def severity(level: int, language: str) -> str:
+    """Return the name of a severity: 1 personal safety, 2 equipment, 3 notice."""
+    return translator(language)(_SEVERITIES[level])
+
+
+def capability(key: str, language: str) -> str:
+    """Return what a workshop can do, by its key in config/faults.toml."""
+    return translator(language)(_CAPABILITIES.get(key, key))
+
+
+def powertrain(key: str, language: str) -> str:
+    """Return how a car is driven: bev, phev or ice."""
+    return translator(language)(_POWERTRAINS.get(key, key))
+
+
+def _observed(observed: Observed, t: Translate, language: str) -> str:
+    signal = catalogue().by_column.get(observed.signal)
+    unit = signal.unit if signal else None
+    phrase = _PHRASES.get(observed.signal)
+    value, slope = observed.value, observed.slope_per_day
+    usual, earlier = observed.usual, observed.earlier
+    if phrase and phrase.size_only:
+        slope = None if slope is None else slope * (-1 if value < 0 else 1)
+        value, usual, earlier = abs(value), _size(usual), _size(earlier)
+    if phrase:
+        # Which cell it is may not be known; the phrase then begins with the words for any.
+        cell = t("one cell") if observed.cell is None else t("cell %(number)s", number=observed.cell)
+        text = t(phrase.level, value=quantity(value, unit), cell=cell)
+    else:
+        name = signal.name(language) if signal else observed.signal
+        where = t(_REGIMES[observed.regime])
+        text = t("%(name)s %(where)s is %(value)s", name=name, where=where, value=quantity(value, unit))
+    if usual is not None:
+        text += t(", usual %(usual)s", usual=quantity(usual, unit))
+    elif earlier is not None:
+        text += t(", a month ago %(earlier)s", earlier=quantity(earlier, unit))
+    if slope:
+        if phrase and slope * phrase.worse > 0:
+            text += t(phrase.worsens, slope=rate(abs(slope), unit))
+        elif phrase is None:
+            trend = ", and rises %(slope)s a day" if slope > 0 else ", and falls %(slope)s a day"
+            text += t(trend, slope=rate(abs(slope), unit))
+    return text
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else abs(value)
