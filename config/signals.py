@@ -13,7 +13,7 @@ Powertrain = Literal["bev", "phev", "ice"]
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One named quantity. ``lowest`` and ``highest`` are in ``unit``; None means no bound."""
+    """One named quantity. ``lowest``, ``highest`` and ``max_step`` are in ``unit``; None means no bound."""
 
     path: str
     column: str
@@ -25,6 +25,8 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lowest: float | None = None
     highest: float | None = None
     allowed: tuple[str, ...] = ()
+    max_step: float | None = None
+    frozen_after_s: float | None = None
     overlay: bool = False
     derived: bool = False
 

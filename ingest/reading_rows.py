@@ -20,12 +20,15 @@ _KEYS = ("ts", "vehicle_id", "seq", "received_at", "quality")
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What became of some rows. ``conflicts`` and ``refused`` are positions in them; refused ones carry the reason."""
+    """What became of some rows, by position; those in none of the lists were stored. Refused ones carry the reason."""
 
-    stored: int
-    duplicates: int
+    duplicates: list[int]
     conflicts: list[int]
     refused: list[tuple[int, str]]
+
+    @property
+    def not_stored(self) -> list[int]:
+        return [*self.duplicates, *self.conflicts, *(row for row, _ in self.refused)]
 
 
 class ReadingTable:
@@ -63,7 +66,7 @@ class ReadingTable:
         rows : distinct keys, sorted
         """
         if not len(rows):
-            return Verdict(0, 0, [], [])
+            return Verdict([], [], [])
         return self._bisect(rows)
 
     def _bisect(self, rows: Rows) -> Verdict:
@@ -74,14 +77,13 @@ class ReadingTable:
             if isinstance(error, psycopg.errors.CheckViolation) and "no partition" in str(error):
                 raise
             if len(rows) == 1:
-                return Verdict(0, 0, [], [(0, str(error.diag.message_primary or error))])
+                return Verdict([], [], [(0, str(error.diag.message_primary or error))])
         half = len(rows) // 2
         first = self._bisect(rows.take(np.arange(half)))
         self._conn.execute("TRUNCATE staging_reading")
         second = self._bisect(rows.take(np.arange(half, len(rows))))
         return Verdict(
-            first.stored + second.stored,
-            first.duplicates + second.duplicates,
+            first.duplicates + [half + row for row in second.duplicates],
             first.conflicts + [half + row for row in second.conflicts],
             first.refused + [(half + row, reason) for row, reason in second.refused],
         )
@@ -95,7 +97,7 @@ class ReadingTable:
             conflicts: list[int] = []
             if there:
                 conflicts = [row for (row,) in cursor.execute(self._statements.conflicts, (there,)).fetchall()]
-        return Verdict(len(rows) - len(there), len(there) - len(conflicts), sorted(conflicts), [])
+        return Verdict(sorted(set(there) - set(conflicts)), sorted(conflicts), [])
 
     def _encode(self, rows: Rows) -> bytes:
         numbers = [

@@ -7,6 +7,7 @@ import msgspec
 from ingest import topics
 from ingest.batch import RowGatherer, Source
 from ingest.events import ConsentChoice, Event, decode_consent, decode_event
+from ingest.frames import decode_gbt32960
 from ingest.gate import Standing
 from ingest.inbox import Message
 from ingest.layout import Layout
@@ -29,12 +30,23 @@ class DeadLetter(msgspec.Struct, frozen=True):
     samples: int = 1
 
 
+class LampReport(msgspec.Struct, frozen=True):
+    """Which lamps of a car were on and off at one instant, as an alarm frame says."""
+
+    vehicle_id: int
+    ts_ms: int
+    received_ms: int
+    lamps: dict[str, bool]
+    level: int
+
+
 class SortedMessages(msgspec.Struct, kw_only=True):
     """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one."""
 
     gatherer: RowGatherer
     events: list[tuple[int, int, Event]]
     choices: list[tuple[int, str, ConsentChoice]]
+    lamps: list[LampReport]
     dead: list[DeadLetter]
     received: int = 0
     refused: int = 0
@@ -62,7 +74,7 @@ def sort_messages(
 
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
     """
-    result = SortedMessages(gatherer=RowGatherer(signals), events=[], choices=[], dead=[])
+    result = SortedMessages(gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], dead=[])
     for message in messages:
         try:
             topic = topics.parse(message.topic)
@@ -76,11 +88,13 @@ def sort_messages(
             if topic.kind == "consent":
                 _sort_consent(result, message, received_ms, standing, topic.vin)
             elif standing is None or "care" not in standing.purposes:
-                count = _count(message, topic, decoder)
+                count = _count(message, topic, decoder, signals)
                 result.received += count
                 result.refused += count
             elif topic.kind == "telemetry":
                 _sort_telemetry(result, message, received_ms, standing, decoder, topic.vin)
+            elif topic.kind == "gbt32960":
+                _sort_frame(result, message, received_ms, standing, signals, topic.vin)
             elif topic.kind == "events":
                 event = decode_event(message.payload)
                 _check_time(event.ts, received_ms)
@@ -135,13 +149,31 @@ def _sort_telemetry(
     result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), samples, oddities)
 
 
+def _sort_frame(
+    result: SortedMessages, message: Message, received_ms: int, standing: Standing, signals: Layout, vin: str
+) -> None:
+    frame = decode_gbt32960(message.payload, vin=vin, signals=signals)
+    if frame is None:
+        # A log-in or a heartbeat holds no sample: there is nothing to count.
+        return
+    ts_ms = frame.sample.ts
+    _check_time(ts_ms, received_ms)
+    result.received += 1
+    oddities = {} if frame.oddity is None else {0: frame.oddity}
+    result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), [frame.sample], oddities)
+    if frame.lamps:
+        result.lamps.append(LampReport(standing.vehicle_id, ts_ms, received_ms, frame.lamps, frame.level))
+
+
 def _check_time(ts_ms: int, received_ms: int) -> None:
     if not received_ms - _LONGEST_BEHIND_MS <= ts_ms <= received_ms + _LONGEST_AHEAD_MS:
         raise FrameRejected("impossible_time", f"ts {ts_ms} is too far from the receive time {received_ms}")
 
 
-def _count(message: Message, topic: topics.Topic, decoder: TelemetryDecoder) -> int:
+def _count(message: Message, topic: topics.Topic, decoder: TelemetryDecoder, signals: Layout) -> int:
     # Refused samples are counted like all others; nothing of them is kept, not even that they were unreadable.
+    if topic.kind == "gbt32960":
+        return _count_frame(message.payload, topic.vin, signals)
     if topic.kind != "telemetry":
         return 1
     try:
@@ -149,3 +181,10 @@ def _count(message: Message, topic: topics.Topic, decoder: TelemetryDecoder) -> 
     except FrameRejected:
         return 1
     return len(decoded.samples) + len(decoded.bad)
+
+
+def _count_frame(payload: bytes, vin: str, signals: Layout) -> int:
+    try:
+        return 0 if decode_gbt32960(payload, vin=vin, signals=signals) is None else 1
+    except FrameRejected:
+        return 1

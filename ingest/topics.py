@@ -8,7 +8,13 @@ import msgspec
 
 Kind = Literal["telemetry", "gbt32960", "charging", "events", "consent", "ack"]
 
-TELEMETRY_FILTERS = ("v1/vehicles/+/telemetry", "v1/vehicles/+/events", "v1/vehicles/+/consent", "v1/replay/#")
+BULK_FILTERS = (
+    "v1/vehicles/+/telemetry",
+    "v1/vehicles/+/gbt32960",
+    "v1/vehicles/+/events",
+    "v1/vehicles/+/consent",
+    "v1/replay/#",
+)
 
 # ISO 3779 leaves out I, O and Q, which look like digits.
 VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
@@ -41,6 +47,10 @@ def telemetry(vin: str) -> str:
 
 def events(vin: str) -> str:
     return f"v1/vehicles/{vin}/events"
+
+
+def gbt32960(vin: str) -> str:
+    return f"v1/vehicles/{vin}/gbt32960"
 
 
 def consent(vin: str) -> str:

@@ -17,7 +17,7 @@ from ingest.gate import Gate
 from ingest.inbox import Inbox, Message
 from ingest.store.connection import DatabaseUnreachable, connect
 from ingest.store.migrate import check_version
-from ingest.topics import TELEMETRY_FILTERS
+from ingest.topics import BULK_FILTERS
 from ingest.writer import Epoch, Writer
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0) -> 
     with connect(dsn, role="ingest", connect_timeout_s=settings.database.connect_timeout_s) as conn:
         check_version(conn)
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
-    filters: tuple[str, ...] = TELEMETRY_FILTERS
+    filters: tuple[str, ...] = BULK_FILTERS
     if settings.ingest.workers > 1:
         filters = tuple(f"$share/forewarn/{topic_filter}" for topic_filter in filters)
     consumer = Consumer(settings.mqtt, client_id=f"{settings.mqtt.client_id}-{index}", filters=filters, inbox=inbox)

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 import psycopg
 from psycopg.rows import TupleRow
 
@@ -15,11 +16,18 @@ from ingest.dedupe import split_repeats
 from ingest.gate import Gate
 from ingest.inbox import Message
 from ingest.layout import Layout, layout
+from ingest.other_rows import (
+    epoch_ms,
+    store_choices,
+    store_dead_letters,
+    store_events,
+    store_lamps,
+    store_positions,
+    store_states,
+)
 from ingest.reading_rows import ReadingTable
 from ingest.sorting import DeadLetter, SortedMessages, sort_messages, vins_of
 from ingest.telemetry import TelemetryDecoder
-
-_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -103,15 +111,18 @@ class Writer:
         verdict = self._readings.insert(rows)
         dead = dead + [self._conflict(rows, row) for row in verdict.conflicts]
         dead += [self._refused(rows, row, reason) for row, reason in verdict.refused]
-        stored = verdict.stored
-        duplicate = repeated + verdict.duplicates
+        fresh = rows.take(np.delete(np.arange(len(rows)), verdict.not_stored)) if verdict.not_stored else rows
+        stored, duplicate = len(fresh), repeated + len(verdict.duplicates)
         with self._conn.cursor() as cursor:
-            for new in [*self._store_events(cursor, work), *self._store_choices(cursor, work)]:
+            for new in [*store_events(cursor, work.events), *store_choices(cursor, work.choices)]:
                 stored += new
                 duplicate += not new
-            self._store_positions(cursor, work)
-            if dead:
-                cursor.executemany(sql.load("ingest.store", "insert_dead_letter"), map(self._dead_letter_values, dead))
+            horizon_ms = epoch_ms(self._clock()) + self._clock_ahead_ms
+            store_positions(cursor, work.gatherer.positions(), horizon_ms=horizon_ms)
+            store_dead_letters(cursor, dead, epoch=self._epoch.id)
+            # Last, since it locks the cars until COMMIT.
+            store_states(cursor, fresh, self._layout)
+            store_lamps(cursor, work.lamps)
             outcome = Outcome(work.received, stored, duplicate, sum(letter.samples for letter in dead), work.refused)
             cursor.execute(
                 sql.load("ingest.store", "add_outcome"),
@@ -127,57 +138,6 @@ class Writer:
             )
         return outcome
 
-    def _store_events(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> list[bool]:
-        statement = sql.load("ingest.store", "insert_event")
-        results = []
-        for vehicle_id, received_ms, event in work.events:
-            values = {
-                "vehicle_id": vehicle_id,
-                "ts": _instant(event.ts),
-                "received_at": _instant(received_ms),
-                "kind": event.kind,
-                "code": event.code,
-                "state": event.state,
-                "level": event.level,
-            }
-            results.append(cursor.execute(statement, values).rowcount == 1)
-        return results
-
-    def _store_choices(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> list[bool]:
-        statement = sql.load("ingest.store", "insert_consent")
-        results = []
-        for vehicle_id, _, choice in work.choices:
-            new = False
-            for purpose, granted in msgspec.structs.asdict(choice.purposes).items():
-                if granted is None:
-                    continue
-                values = {
-                    "vehicle_id": vehicle_id,
-                    "purpose": purpose,
-                    "granted": granted,
-                    "policy_version": choice.policy_version,
-                    "chosen_at": _instant(choice.ts),
-                }
-                new |= cursor.execute(statement, values).rowcount == 1
-            results.append(new)
-        return results
-
-    def _store_positions(self, cursor: psycopg.Cursor[TupleRow], work: SortedMessages) -> None:
-        newest: dict[int, tuple[int, float, float]] = {}
-        horizon_ms = _epoch_ms(self._clock()) + self._clock_ahead_ms
-        for vehicle_id, ts_ms, latitude, longitude in work.gatherer.positions():
-            # A clock that runs ahead would pin the car to a place until the time it claims.
-            if ts_ms <= horizon_ms and ts_ms > newest.get(vehicle_id, (-1,))[0]:
-                newest[vehicle_id] = (ts_ms, latitude, longitude)
-        if newest:
-            cursor.executemany(
-                sql.load("ingest.store", "upsert_position"),
-                [
-                    {"vehicle_id": vehicle_id, "parked_at": _instant(ts_ms), "latitude": lat, "longitude": lon}
-                    for vehicle_id, (ts_ms, lat, lon) in sorted(newest.items())
-                ],
-            )
-
     def _conflict(self, rows: Rows, row: int) -> DeadLetter:
         detail = "a reading with this time and seq but other content is stored already"
         return self._letter(rows, row, "key_conflict", detail)
@@ -188,21 +148,3 @@ class Writer:
     def _letter(self, rows: Rows, row: int, reason: str, detail: str) -> DeadLetter:
         payload = msgspec.json.encode({"samples": [rows.sample(row, self._layout)]})
         return DeadLetter(int(rows.received_ms[row]), rows.topic[row], reason, detail, payload)
-
-    def _dead_letter_values(self, letter: DeadLetter) -> dict[str, object]:
-        return {
-            **msgspec.structs.asdict(letter),
-            # PostgreSQL has no text with NUL in it; a topic may.
-            "topic": letter.topic.replace("\0", "\\0"),
-            "detail": letter.detail.replace("\0", "\\0")[:2000],
-            "received_at": _instant(letter.received_ms),
-            "epoch": self._epoch.id,
-        }
-
-
-def _instant(epoch_ms: int) -> datetime:
-    return _1970 + timedelta(milliseconds=epoch_ms)
-
-
-def _epoch_ms(instant: datetime) -> int:
-    return (instant - _1970) // timedelta(milliseconds=1)

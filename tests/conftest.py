@@ -42,7 +42,7 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         yield cluster.dsn
     finally:
-        cluster.stop()
+        cluster.stop(remove=True)
 
 
 def _drop(server_dsn: str, name: str) -> None:

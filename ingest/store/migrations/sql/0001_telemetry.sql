@@ -66,11 +66,51 @@ CREATE TABLE telemetry.vehicle_event (
     kind text NOT NULL CHECK (kind IN ('lamp', 'dtc', 'help')),
     code text NOT NULL,
     state text NOT NULL CHECK (state IN ('on', 'off')),
-    level smallint NOT NULL DEFAULT 0 CHECK (level BETWEEN 0 AND 3),
+    -- 4 is GB/T 32960.3-2025's thermal event.
+    level smallint NOT NULL DEFAULT 0 CHECK (level BETWEEN 0 AND 4),
     source text NOT NULL DEFAULT 'event',
     UNIQUE (vehicle_id, ts, kind, code, state)
 );
 CREATE INDEX vehicle_event_received ON telemetry.vehicle_event (received_at);
+
+-- The newest value of every signal of a car, kept by ingest: {column: [value, epoch_ms]}.
+CREATE TABLE telemetry.vehicle_state (
+    vehicle_id bigint PRIMARY KEY,
+    ts timestamptz NOT NULL,
+    -- The oldest value the last batch brought: when that is newer than all that is known, it need not be compared.
+    batch_from timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    readings bigint NOT NULL,
+    latest jsonb NOT NULL
+) WITH (fillfactor = 50);
+
+-- Merges two states signal by signal, whatever the order in which they arrived.
+CREATE FUNCTION telemetry.merge_latest(one jsonb, other jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT jsonb_object_agg(key, value) FROM (
+        SELECT DISTINCT ON (key) key, value
+        FROM (SELECT * FROM jsonb_each(one) UNION ALL SELECT * FROM jsonb_each(other)) AS entry
+        ORDER BY key, (value ->> 1)::bigint DESC
+    ) AS newest
+$$;
+
+-- Days of cars that got new readings and wait to be judged and rolled up. Only ever added to by ingest, which thus
+-- never waits for whoever works it off.
+CREATE TABLE telemetry.changed_day (
+    changed_day_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    vehicle_id bigint NOT NULL,
+    day date NOT NULL
+);
+
+-- How good a car's data was on a day: readings, and how many carry each flag of ingest.quality.Quality.
+CREATE TABLE telemetry.vehicle_quality_day (
+    vehicle_id bigint NOT NULL,
+    day date NOT NULL,
+    readings bigint NOT NULL,
+    flagged bigint NOT NULL,
+    by_flag jsonb NOT NULL,
+    PRIMARY KEY (vehicle_id, day)
+);
 
 -- What every message came to, in samples, per worker epoch and topic kind, written in the data's own transaction.
 CREATE TABLE telemetry.outcome (
@@ -120,5 +160,7 @@ GRANT USAGE ON SCHEMA telemetry TO forewarn_ingest, forewarn_models, forewarn_al
 GRANT EXECUTE ON FUNCTION telemetry.ensure_partition(text, date) TO forewarn_ingest;
 GRANT SELECT, INSERT ON telemetry.vehicle_reading, telemetry.cell_reading, telemetry.vehicle_event TO forewarn_ingest;
 GRANT SELECT ON telemetry.vehicle TO forewarn_ingest;
-GRANT SELECT, INSERT, UPDATE ON telemetry.outcome TO forewarn_ingest;
+GRANT SELECT, INSERT, UPDATE ON telemetry.outcome, telemetry.vehicle_state, telemetry.vehicle_quality_day TO forewarn_ingest;
+GRANT SELECT, INSERT, DELETE ON telemetry.changed_day TO forewarn_ingest;
+GRANT UPDATE (quality) ON telemetry.vehicle_reading TO forewarn_ingest;
 GRANT SELECT ON ALL TABLES IN SCHEMA telemetry TO forewarn_models, forewarn_alerts;

@@ -41,3 +41,4 @@ GRANT USAGE ON SCHEMA prediction TO forewarn_models, forewarn_alerts, forewarn_s
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA prediction TO forewarn_models;
 GRANT SELECT ON ALL TABLES IN SCHEMA prediction TO forewarn_alerts;
 GRANT SELECT, INSERT, UPDATE ON prediction.run TO forewarn_alerts;
+GRANT SELECT ON prediction.run TO forewarn_schedule;

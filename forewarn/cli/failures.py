@@ -1,0 +1,101 @@
+"""What a failure means to the person at the terminal: one line and an exit code, in this one place."""
+
+import errno
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from config.errors import UserMistake
+
+MISTAKE = 2
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+# Typer keeps its usage errors private; this one is public and of the same kind.
+_UsageError = typer.BadParameter.__mro__[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """``text`` goes to standard error, nothing when it is empty."""
+
+    code: int
+    text: str
+
+
+def explain(failure: BaseException) -> Explained | None:
+    """Return what to tell about a failure; None for what is to be raised further (``SystemExit``)."""
+    if isinstance(failure, KeyboardInterrupt | typer.Abort):
+        return Explained(INTERRUPTED, "interrupted")
+    if isinstance(failure, BrokenPipeError):
+        # Whoever read our output has enough; Python would complain again when it flushes.
+        sys.stdout = None
+        return Explained(0, "")
+    if isinstance(failure, _UsageError):
+        return Explained(MISTAKE, _usage(failure))
+    if not isinstance(failure, Exception):
+        return None
+    mistake = _mistake(failure)
+    if mistake is not None:
+        return Explained(MISTAKE, f"forewarn: {' '.join(mistake.split())}")
+    _log(failure)
+    return Explained(UNEXPECTED, f"forewarn: unexpected {type(failure).__name__}: {failure}; its trace is above")
+
+
+def _usage(failure: BaseException) -> str:
+    context = getattr(failure, "ctx", None)
+    message = str(getattr(failure, "format_message", lambda: "")())
+    if type(failure).__name__ == "NoArgsIsHelpError":
+        return message
+    command = context.command_path if context else "forewarn"
+    return f"forewarn: {' '.join(message.split()).rstrip('.')}: see '{command} --help'"
+
+
+def _mistake(failure: Exception) -> str | None:
+    cause: BaseException | None = failure
+    while cause is not None:
+        line = _line(cause)
+        if line is not None:
+            return line
+        cause = cause.__cause__
+    return None
+
+
+def _line(failure: BaseException) -> str | None:
+    if isinstance(failure, UserMistake):
+        return str(failure)
+    if isinstance(failure, ModuleNotFoundError):
+        package = (failure.name or "").partition(".")[0]
+        if package in {"config", "ingest", "models", "alerts", "forewarn"}:
+            return None
+        return f"the package {package} is missing: run 'make venv'"
+    if isinstance(failure, OSError):
+        return _of_system(failure)
+    # Only where a database was used is psycopg loaded; importing it here would slow every command down.
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is not None and isinstance(failure, psycopg.errors.DiskFull):
+        return "the database's disk is full: free some space there and try again"
+    if psycopg is not None and isinstance(failure, psycopg.OperationalError):
+        return f"the database went away ({failure}): see that it runs and try again"
+    return None
+
+
+def _of_system(failure: OSError) -> str | None:
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{_at(failure)}: free some space and try again"
+    if failure.errno == errno.EADDRINUSE:
+        return "the port is in use: stop what listens there or choose another one"
+    if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and failure.filename:
+        return f"no right to use {failure.filename}: run as its owner or choose another place"
+    return None
+
+
+def _at(failure: OSError) -> str:
+    return f" at {failure.filename}" if failure.filename else ""
+
+
+def _log(failure: Exception) -> None:
+    import traceback
+
+    traceback.print_exception(failure)

@@ -1,0 +1,133 @@
+"""Commands that publish over MQTT: simulate, replay."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import UserMistake
+from forewarn.cli.opening import dsn_of, opened, say
+
+if TYPE_CHECKING:
+    from forewarn.delivery import Outcomes
+
+
+def in_words(done: "Outcomes") -> str:
+    """Return what became of samples as one line."""
+    return (
+        f"{done.received:,} samples received: {done.stored:,} stored, {done.duplicate:,} duplicate, "
+        f"{done.dead:,} dead letters, {done.refused:,} refused"
+    )
+
+
+def simulate(
+    vehicles: Annotated[int, typer.Option(min=1, max=100_000, help="Cars in the fleet.")] = 120,
+    days: Annotated[int, typer.Option(min=1, max=400, help="Days they have driven, up to last midnight (UTC).")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Leave storing to workers elsewhere.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Publish a simulated fleet over MQTT.
+
+    Its cars are enrolled first, with their owners' consent.
+
+    Example: forewarn simulate --vehicles 20 --days 30
+    """
+    from datetime import UTC
+
+    from forewarn.delivery import deliver, ingest_beside
+    from forewarn.progress import progress_bar
+    from forewarn.simulator import messages, simulate_fleet
+    from ingest.store.connection import connect
+    from ingest.store.enrolment import enrol
+
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with opened(broker=True) as settings:
+        with progress_bar("Simulating the fleet", total=vehicles) as advance:
+            fleet = simulate_fleet(vehicles=vehicles, days=days, seed=seed, end=end, on_progress=advance)
+        with connect(dsn_of(settings), role="admin") as conn:
+            enrol(conn, fleet.enrolments, chosen_at=fleet.start)
+        with (
+            ingest_beside(settings, wanted=not no_ingest),
+            progress_bar("Publishing the fleet", total=fleet.n_readings) as advance,
+        ):
+            done = deliver(messages(fleet), settings, on_progress=advance)
+    print(json.dumps(asdict(done)) if as_json else in_words(done))
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recording: CSV, or an archive that holds it.")],
+    format: Annotated[str, typer.Option("--as", help="What the recording is: ev-bms or carobd.")],
+    speed: Annotated[str, typer.Option(help="How many times faster than it was recorded, or max.")] = "max",
+    trip: Annotated[str | None, typer.Option(help="Which file of the archive; default the first.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="When a recording without a calendar began, as 2018-06-01T08:00:00-03:00.")
+    ] = None,
+    no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Leave storing to workers elsewhere.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Publish a real recording over MQTT.
+
+    It counts as received when it was recorded, and its car is enrolled first.
+
+    Example: forewarn replay car2_processed.zip --as ev-bms --speed max
+    """
+    from datetime import UTC
+
+    from forewarn.delivery import deliver, ingest_beside
+    from forewarn.progress import progress_bar
+    from forewarn.publish import paced
+    from forewarn.replay import read
+    from ingest.store.connection import connect
+    from ingest.store.enrolment import enrol
+
+    times = _times(speed)
+    recording = read(file, as_format=format, trip=trip, start=_instant(start))
+    for note in recording.notes:
+        say(note)
+    with opened(broker=True) as settings:
+        with connect(dsn_of(settings), role="admin") as conn:
+            vehicle_id = enrol(conn, [recording.enrolment], chosen_at=datetime.now(UTC))[recording.vin]
+        messages = recording.messages if times is None else paced(recording.messages, speed=times)
+        with (
+            ingest_beside(settings, wanted=not no_ingest),
+            progress_bar(f"Publishing {file.name}", total=recording.n_rows) as advance,
+        ):
+            done = deliver(messages, settings, on_progress=advance)
+    if as_json:
+        print(json.dumps({"vehicle_id": vehicle_id, "rows": recording.n_rows, **asdict(done)}))
+    else:
+        print(f"vehicle {vehicle_id}, {recording.n_rows:,} rows: {in_words(done)}")
+
+
+def _times(speed: str) -> float | None:
+    if speed == "max":
+        return None
+    try:
+        times = float(speed)
+    except ValueError:
+        times = 0.0
+    if not 0 < times < float("inf"):
+        raise UserMistake(f"--speed {speed} is not a speed: give a number above 0, as 60, or max")
+    return times
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserMistake(f"--start {text} is not a time: write it as 2018-06-01T08:00:00-03:00") from error
+    if instant.tzinfo is None:
+        raise UserMistake(f"--start {text} has no time zone: add it, as in 2018-06-01T08:00:00-03:00")
+    return instant
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (simulate, replay):
+        app.command()(command)

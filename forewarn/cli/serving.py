@@ -1,0 +1,71 @@
+"""Runs the web server of the work list."""
+
+import errno
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from config.errors import UserMistake
+from forewarn.cli.opening import dsn_of, say
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+
+def check_free(settings: "Settings") -> None:
+    """Find out early that the work list could not be served.
+
+    Raises : UserMistake, when its address is in use or not of this machine
+    """
+    _bind(settings).close()
+
+
+def serve_list(settings: "Settings", *, child: bool = False) -> None:
+    """Serve the work list until SIGINT, SIGTERM or, for a child, until its parent ends."""
+    import uvicorn
+
+    from alerts.web.app import create_app
+    from forewarn.supervisor import stop_when_parent_ends
+    from ingest.store.connection import open_pool
+
+    with _bind(settings) as listening, open_pool(dsn_of(settings), role="alerts") as pool:
+        config = uvicorn.Config(
+            create_app(settings, pool), log_level=settings.log_level.lower(), server_header=False, access_log=False
+        )
+        server = uvicorn.Server(config)
+        if child:
+            parent_ended = threading.Event()
+            stop_when_parent_ends(parent_ended)
+
+            def end() -> None:
+                parent_ended.wait()
+                server.should_exit = True
+
+            threading.Thread(target=end, name="end", daemon=True).start()
+        else:
+            say(f"The work list: http://{settings.web.host}:{settings.web.port}/ (Ctrl-C ends it)")
+        # When it has shut down, uvicorn raises the signal that made it once more; by then there is nothing to end.
+        before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            server.run(sockets=[listening])
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _bind(settings: "Settings") -> socket.socket:
+    host, port = settings.web.host, settings.web.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserMistake(
+                f"port {port} is in use: stop what listens there or set FOREWARN_WEB__PORT to another"
+            ) from error
+        raise UserMistake(f"cannot listen on {host}:{port} ({error.strerror}): correct FOREWARN_WEB__HOST") from error
+    return listening

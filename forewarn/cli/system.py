@@ -1,0 +1,170 @@
+"""Commands about the system as a whole: demo, up, status, migrate, schedule, serve."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forewarn.cli.opening import dsn_of, opened, say, settings_of_process
+from forewarn.cli.publish import in_words
+from forewarn.cli.serving import check_free, serve_list
+
+if TYPE_CHECKING:
+    from forewarn.demo import DemoResult
+
+
+def demo(
+    vehicles: Annotated[int, typer.Option(min=1, max=5000, help="Cars in the simulated fleet.")] = 120,
+    days: Annotated[int, typer.Option(min=2, max=400, help="Days they have driven.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the call list was printed.")] = False,
+) -> None:
+    """Show it all: a simulated fleet, up to the call list.
+
+    Real MQTT, database, model and schedule, in a folder of its own below the
+    data folder; every demo begins afresh.
+
+    Example: forewarn demo --vehicles 120 --days 60 --no-serve
+    """
+    from forewarn.demo import run_demo
+
+    settings = settings_of_process()
+    if not no_serve:
+        # Better now than after two minutes.
+        check_free(settings)
+    run_demo(
+        settings,
+        vehicles=vehicles,
+        days=days,
+        seed=seed,
+        show=_show,
+        serve=None if no_serve else serve_list,
+        say=say,
+    )
+
+
+def _show(result: "DemoResult") -> None:
+    from alerts.call_list import to_table
+    from forewarn.cli.tables import console
+
+    print(in_words(result.outcomes))
+    console().print(to_table(result.top, language=result.settings.language))
+    web = result.settings.web
+    print(f"Work list: http://{web.host}:{web.port}/")
+    print(f"Serve it again: FOREWARN_DATA_DIR={result.data_dir} {_program()} serve")
+    print(f"The whole list: FOREWARN_DATA_DIR={result.data_dir} {_program()} alerts list --format json")
+
+
+def _program() -> str:
+    return sys.argv[0] if sys.argv[0].endswith("forewarn") else "forewarn"
+
+
+def up() -> None:
+    """Run the whole system until Ctrl-C.
+
+    Servers, ingest, schedule and work list, each restarted when it ends.
+
+    Example: forewarn up
+    """
+    import threading
+
+    from forewarn.delivery import ingest_workers, only_ingest
+    from forewarn.supervisor import Child, Supervisor, child_environment, stop_on_signals
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    with opened(broker=True) as settings:
+        check_free(settings)
+        children = [
+            *ingest_workers(settings),
+            Child("schedule", ("schedule", "--child")),
+            Child("web", ("serve", "--child")),
+        ]
+        with only_ingest(settings):
+            say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
+            say(f"Work list http://{settings.web.host}:{settings.web.port}/")
+            say("Ctrl-C ends everything.")
+            Supervisor(children, environment=child_environment(settings)).run(stop)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say how each part is doing.
+
+    The exit code is 1 when one does not work.
+
+    Example: forewarn status --json
+    """
+    from forewarn.status import look, to_json
+
+    found = look(settings_of_process())
+    if as_json:
+        print(to_json(found))
+    else:
+        for part in found.parts:
+            print(f"{'ok  ' if part.ok else 'DOWN'}  {part.name:<9} {part.detail}")
+        if found.vehicles is not None:
+            counts = ", ".join(f"{count:,} {outcome}" for outcome, count in found.samples.items())
+            print(f"      samples   {counts}; last at {found.last_sample_at or 'no time'}")
+            print(
+                f"      cars      {found.vehicles:,} enrolled, {found.open_cases:,} open cases, "
+                f"{found.dead_letters:,} dead letters"
+            )
+            for job, at in found.last_runs.items():
+                print(f"      {job:<9} last ended well at {at}")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def migrate() -> None:
+    """Bring the database to this version.
+
+    Example: FOREWARN_DATABASE__DSN=postgresql://forewarn@db/forewarn forewarn migrate
+    """
+    from forewarn.embedded import services
+    from ingest.store.migrate import head
+    from ingest.store.migrate import migrate as migrate_database
+
+    with services(settings_of_process(), broker=False) as settings:
+        migrate_database(dsn_of(settings))
+    print(f"the database is at {head()}")
+
+
+def schedule(
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Score, triage and train when they are due.
+
+    Runs until Ctrl-C. Of several, one works and the others wait to take over.
+
+    Example: forewarn schedule
+    """
+    import threading
+
+    from forewarn.schedule import JobContext, run_elected
+    from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    if child:
+        stop_when_parent_ends(stop)
+    with opened() as settings:
+        run_elected(JobContext(settings), stopped=stop.wait)
+
+
+def serve(
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Serve the work list on this machine until Ctrl-C.
+
+    Example: FOREWARN_WEB__PORT=8081 forewarn serve
+    """
+    with opened() as settings:
+        serve_list(settings, child=child)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (demo, up, status, migrate, schedule, serve):
+        app.command()(command)

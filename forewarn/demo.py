@@ -1,0 +1,130 @@
+"""The whole product on one machine in one command, with a simulated fleet and nothing else made up."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import conninfo, sql
+
+from config.errors import UserMistake
+from config.settings import DatabaseSettings, MqttSettings, Settings
+from forewarn.delivery import Outcomes, deliver, ingest_beside
+from forewarn.embedded import services
+from forewarn.embedded.account import make_folder
+from forewarn.embedded.locks import try_lock
+from forewarn.progress import progress_bar
+from forewarn.schedule import JobContext, running_schedule
+from ingest.store.connection import connect
+from ingest.store.enrolment import enrol
+from ingest.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from alerts.call_list import CallRow
+
+# The folder of a demo inside the data folder: its servers, its database and its models, apart from the real ones.
+FOLDER = "demo"
+_TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What a demo did. ``top`` is the top of the call list, ``settings`` reach its servers while they run."""
+
+    settings: Settings
+    outcomes: Outcomes
+    top: "list[CallRow]"
+    data_dir: Path
+
+
+def run_demo(
+    settings: Settings,
+    *,
+    vehicles: int,
+    days: int,
+    seed: int,
+    show: Callable[[DemoResult], None],
+    serve: Callable[[Settings], None] | None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    say: Callable[[str], None],
+) -> DemoResult:
+    """Simulate a fleet, publish it, ingest, train, score, open cases; ``show`` the result, then ``serve`` it.
+
+    serve  : runs until the user ends it; None leaves at once
+    Raises : UserMistake, when another demo runs in the same folder or the fleet is too small to learn from
+    """
+    folder = settings.data_dir / FOLDER
+    with ExitStack() as stack:
+        make_folder(folder.resolve())
+        alone = try_lock(folder / "demo.lock", exclusive=True)
+        if alone is None:
+            raise UserMistake(
+                f"another demo runs in {folder}: end it first, or set FOREWARN_DATA_DIR to another folder"
+            )
+        stack.enter_context(alone)
+        say("Starting PostgreSQL and the MQTT broker")
+        own = stack.enter_context(services(_own_settings(settings, folder), broker=True))
+        _empty(own)
+        end = clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        arrived = _publish_fleet(own, vehicles=vehicles, days=days, seed=seed, end=end)
+        context = JobContext(own, clock=clock, as_of=end)
+        with running_schedule(context) as schedule:
+            say("Training a model for every fault mode")
+            schedule.run_now("train")
+            say("Scoring the fleet")
+            schedule.run_now("score")
+            say("Opening cases")
+            schedule.run_now("triage")
+        result = DemoResult(own, arrived, _call_list(own), folder)
+        show(result)
+        if serve is not None:
+            serve(own)
+    return result
+
+
+def _own_settings(settings: Settings, folder: Path) -> Settings:
+    # Whatever database and broker are configured, a demo keeps its hands off them.
+    ingest = settings.ingest.model_copy(update={"workers": 1})
+    own = {"data_dir": folder, "mqtt": MqttSettings(), "database": DatabaseSettings(), "ingest": ingest}
+    return settings.model_copy(update=own)
+
+
+def _empty(settings: Settings) -> None:
+    """Begin with an empty database and no models."""
+    assert settings.database.dsn is not None
+    name = conninfo.conninfo_to_dict(settings.database.dsn)["dbname"]
+    with psycopg.connect(conninfo.make_conninfo(settings.database.dsn, dbname="postgres"), autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
+    shutil.rmtree(settings.data_dir / "models", ignore_errors=True)
+    migrate(settings.database.dsn)
+
+
+def _publish_fleet(settings: Settings, *, vehicles: int, days: int, seed: int, end: datetime) -> Outcomes:
+    from alerts.dealers import load_sample_dealers
+    from forewarn.simulator import messages, simulate_fleet
+
+    assert settings.database.dsn is not None
+    with progress_bar(f"Simulating {vehicles} cars for {days} days", total=vehicles) as advance:
+        fleet = simulate_fleet(vehicles=vehicles, days=days, seed=seed, end=end, on_progress=advance)
+    with connect(settings.database.dsn, role="alerts") as conn:
+        load_sample_dealers(conn)
+    with connect(settings.database.dsn, role="admin") as conn:
+        enrol(conn, fleet.enrolments, chosen_at=fleet.start)
+    with (
+        ingest_beside(settings),
+        progress_bar("Publishing their messages over MQTT", total=fleet.n_readings) as advance,
+    ):
+        return deliver(messages(fleet), settings, on_progress=advance)
+
+
+def _call_list(settings: Settings) -> "list[CallRow]":
+    from alerts.call_list import rows
+
+    assert settings.database.dsn is not None
+    with connect(settings.database.dsn, role="alerts") as conn:
+        return rows(conn, language=settings.language, limit=_TOP)

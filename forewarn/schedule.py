@@ -1,0 +1,195 @@
+"""The scheduler and its jobs: train, score, triage. It only decides when; models and alerts do the work."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import psycopg
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from config import sql
+from config.errors import UserMistake
+from config.settings import Settings
+from ingest.store.connection import connect
+
+JobName = Literal["train", "score", "triage"]
+
+# Any number will do as long as every version of Forewarn takes the same one.
+_ELECTION_LOCK = 7_033_261
+_ELECTION_EVERY_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job needs. ``as_of`` is the UTC midnight whose received data it may use, None for today's."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    as_of: datetime | None = None
+
+    @property
+    def dsn(self) -> str:
+        assert self.settings.database.dsn is not None
+        return self.settings.database.dsn
+
+    @property
+    def day(self) -> datetime:
+        return self.as_of or self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def train(context: JobContext) -> Any:
+    """Train a model for every predicted fault mode."""
+    from models.training import train as train_models
+
+    with connect(context.dsn, role="models") as conn:
+        return train_models(conn, as_of=context.day, data_dir=context.settings.data_dir)
+
+
+def score(context: JobContext) -> Any:
+    """Score every car with the champion models."""
+    from models.scoring import score as score_fleet
+
+    with connect(context.dsn, role="models") as conn:
+        return score_fleet(conn, as_of=context.day, data_dir=context.settings.data_dir)
+
+
+def triage(context: JobContext) -> Any:
+    """Open and refresh cases from the newest predictions."""
+    from alerts.jobs import triage as open_cases
+
+    with connect(context.dsn, role="alerts", autocommit=True) as conn:
+        return open_cases(conn, now=context.clock(), language=context.settings.language)
+
+
+JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {"train": train, "score": score, "triage": triage}
+
+
+class Schedule:
+    """Runs the jobs one at a time, in a thread of its own.
+
+    Jobs live in memory and their times come from ``prediction.run``: a restart neither repeats nor forgets one, and
+    no pickled job lies in a table.
+    """
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        # It would print a trace for a person's mistake; what a job raises is told by ``_finished`` and ``run_now``.
+        logging.getLogger("apscheduler.executors.default").setLevel(logging.CRITICAL)
+        # One thread: training and scoring share the cores, and triage must see a whole scoring.
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            # Late is better than never, however late, and once is enough.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        self._waiting: dict[str, list[JobExecutionEvent]] = {}
+        self._scheduler.add_listener(self._finished, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+
+    def start(self) -> None:
+        """Start without any recurring job: ``run_now`` works, ``repeat`` adds the rest."""
+        self._scheduler.start()
+
+    def repeat(self) -> None:
+        """Add the recurring jobs, each due one interval after it last ended well, at once when that has passed."""
+        settings = self._context.settings.schedule
+        every: dict[JobName, timedelta] = {
+            "train": timedelta(hours=settings.train_every_h),
+            "score": timedelta(minutes=settings.score_every_min),
+        }
+        with connect(self._context.dsn, role="schedule", autocommit=True) as conn:
+            last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())
+        now = self._context.clock()
+        for name, interval in every.items():
+            due = max(now, last[name] + interval) if name in last else now
+            self._scheduler.add_job(
+                self._run, "interval", args=[name], id=name, seconds=interval.total_seconds(), next_run_time=due
+            )
+
+    def run_now(self, name: JobName) -> Any:
+        """Run a job through the scheduler, wait for it and return what it returned.
+
+        Raises : whatever the job raised
+        """
+        key = f"{name}-now-{time.monotonic_ns()}"
+        waiting = self._waiting[key] = []
+        self._scheduler.add_job(JOBS[name], args=[self._context], id=key)
+        while not waiting:
+            time.sleep(0.02)
+        del self._waiting[key]
+        if waiting[0].exception is not None:
+            raise waiting[0].exception
+        return waiting[0].retval
+
+    def next_runs(self) -> dict[str, datetime]:
+        """Return when each recurring job is due."""
+        return {job.id: job.next_run_time for job in self._scheduler.get_jobs()}
+
+    def stop(self) -> None:
+        """Stop after the job that runs now."""
+        self._scheduler.shutdown(wait=True)
+
+    def _run(self, name: JobName) -> None:
+        result = JOBS[name](self._context)
+        _log.info("job done", job=name, result=str(result))
+        if name == "score":
+            JOBS["triage"](self._context)
+
+    def _finished(self, event: JobExecutionEvent) -> None:
+        if event.job_id in self._waiting:
+            self._waiting[event.job_id].append(event)
+        elif isinstance(event.exception, UserMistake):
+            # Too little data to train on is no failure of the scheduler: the next run may have more.
+            _log.warning("job not possible yet", job=event.job_id, reason=str(event.exception))
+        elif event.exception is not None:
+            _log.error("job failed", job=event.job_id, error=str(event.exception), trace=event.traceback)
+
+
+@contextmanager
+def running_schedule(context: JobContext) -> Iterator[Schedule]:
+    """Start a schedule and stop it at the end."""
+    schedule = Schedule(context)
+    schedule.start()
+    try:
+        yield schedule
+    finally:
+        schedule.stop()
+
+
+def run_elected(context: JobContext, *, stopped: Callable[[float], bool]) -> None:
+    """Run the schedule while this process holds the database's election lock; wait for it otherwise.
+
+    stopped : waits that many seconds, at most, and says whether to end (``threading.Event.wait``)
+    """
+    while not stopped(0):
+        with connect(context.dsn, role="schedule", autocommit=True) as conn:
+            if not _elected(conn):
+                stopped(_ELECTION_EVERY_S)
+                continue
+            with running_schedule(context) as schedule:
+                schedule.repeat()
+                # The lock is the connection's: without it another process may have taken over.
+                while not stopped(_ELECTION_EVERY_S) and _alive(conn):
+                    pass
+
+
+def _elected(conn: psycopg.Connection[tuple[object, ...]]) -> bool:
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_ELECTION_LOCK]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _alive(conn: psycopg.Connection[tuple[object, ...]]) -> bool:
+    try:
+        conn.execute("SELECT")
+    except psycopg.OperationalError as error:
+        _log.warning("election lock lost with its connection", error=str(error))
+        return False
+    return True

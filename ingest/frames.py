@@ -1,0 +1,84 @@
+"""GB/T 32960.3 frames as samples: the codec's values in the shape that telemetry messages have."""
+
+from typing import Any
+
+import msgspec
+
+from ingest.datum import gcj02_to_wgs84
+from ingest.gbt32960 import Frame, decode_frame, lamp_states, to_signals
+from ingest.gbt32960.rejected import IGNORABLE_REASONS
+from ingest.gbt32960.signals import LATITUDE, LONGITUDE, WARNING_LEVEL
+from ingest.layout import Layout
+from ingest.quality import Quality
+from ingest.rejected import FrameRejected
+from ingest.telemetry import Oddity
+
+
+class FrameSample(msgspec.Struct, frozen=True):
+    """What a frame says: one sample, what is odd about it, and the lamps it speaks of with the alarm level."""
+
+    sample: Any
+    oddity: Oddity | None
+    lamps: dict[str, bool]
+    level: int
+
+
+class _Sample(msgspec.Struct, frozen=True, gc=False):
+    ts: int
+    signals: Any
+    seq: int = 0
+
+
+def decode_gbt32960(payload: bytes, *, vin: str, signals: Layout) -> FrameSample | None:
+    """Return the sample in a frame of the car ``vin``; None for a frame that measures nothing (log-in, heartbeat).
+
+    Raises : FrameRejected
+    """
+    try:
+        frame = decode_frame(payload)
+    except FrameRejected as rejection:
+        if rejection.reason in IGNORABLE_REASONS:
+            return None
+        raise
+    if frame.vin != vin:
+        raise FrameRejected("foreign_vin", f"the frame is of {frame.vin}, the topic says {vin}")
+    found = to_signals(frame)
+    if not found:
+        return None
+    ((at, values, flags),) = found
+    _to_wgs84(values, flags)
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for path, value in values.items():
+        signal = signals.by_path.get(path)
+        if signal is None:
+            extra[path] = value
+        else:
+            fields[signal.column] = value
+    quality = _quality(flags) | (Quality.UNKNOWN_SIGNAL if extra else 0)
+    sample = _Sample(round(at.timestamp() * 1000), signals.Signals(**fields))
+    oddity = Oddity(extra, int(quality)) if quality or extra else None
+    return FrameSample(sample, oddity, lamp_states(frame), _level(frame, values))
+
+
+def _quality(flags: tuple[str, ...]) -> Quality:
+    quality = Quality(0)
+    for flag in flags:
+        kind = flag.rpartition(":")[2]
+        if kind == "abnormal":
+            quality |= Quality.ABNORMAL
+        elif kind == "invalid":
+            quality |= Quality.INVALID
+        elif kind == "out_of_range":
+            quality |= Quality.OUT_OF_RANGE
+    return quality
+
+
+def _level(frame: Frame, values: dict[str, Any]) -> int:
+    level = values.get(WARNING_LEVEL)
+    return level if isinstance(level, int) else 0
+
+
+def _to_wgs84(values: dict[str, Any], flags: tuple[str, ...]) -> None:
+    if "position.datum:gcj02" in flags:
+        values[LATITUDE], values[LONGITUDE] = gcj02_to_wgs84(values[LATITUDE], values[LONGITUDE])

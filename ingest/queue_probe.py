@@ -1,0 +1,105 @@
+"""Measures how many messages a broker keeps for a consumer that is away."""
+
+import secrets
+import time
+
+import msgspec
+
+from config.settings import MqttSettings
+from ingest.broker_check import protocol_versions
+from ingest.probe_session import OWN_TOPICS, BrokerSilent, ProbeSession
+
+# As many as a quarter of a million cars send in a second; more would be a load test of somebody's production broker.
+MOST_MESSAGES = 250_000
+# After this long without a message nothing more will come.
+_IDLE_S = 2.0
+_CONTROL_WITHIN_S = 3.0
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """What came back. ``refused`` says why nothing could be measured; otherwise what is missing is lost."""
+
+    protocol: str
+    messages: int
+    acknowledged: int = 0
+    delivered: int = 0
+    session_kept: bool = False
+    refused: str | None = None
+
+    @property
+    def lost(self) -> int:
+        """Messages that the broker acknowledged to the publisher and never delivered."""
+        return self.acknowledged - self.delivered
+
+
+def probe_queue(settings: MqttSettings, *, messages: int, within_s: float = 60.0) -> ProbeResult:
+    """Leave a session, publish ``messages`` small messages for it, come back and count.
+
+    They go below ``v1/probe/``, which nobody else reads; the session ends with the probe. A limit in bytes shows only
+    if these bytes (some 10 each) reach it.
+    messages : up to MOST_MESSAGES
+    within_s : the measurement ends by then, counting what has come
+    Raises   : BrokerSilent; CertificateUnusable; ValueError
+    """
+    if not 1 <= messages <= MOST_MESSAGES:
+        raise ValueError(f"messages is 1 to {MOST_MESSAGES:,}, not {messages:,}")
+    token = secrets.token_hex(4)
+    name, topic = f"{settings.client_id}-probe-{token}", f"{OWN_TOPICS}{token}"
+    deadline = time.monotonic() + within_s
+    reader = _reader(settings, name, deadline=deadline)
+    version = reader.version
+    protocol = "5" if reader.is_5 else "3.1.1"
+    if reader.present or reader.announced.get("AssignedClientIdentifier") is not None:
+        reader.close(keep=True)
+        return ProbeResult(protocol, messages, refused="the broker gives clients another id than they ask for")
+    writer = ProbeSession(settings, client_id=f"{name}-writer", version=version)
+    try:
+        reader.subscribe([topic], qos=1, deadline=deadline)
+        writer.open(deadline=deadline)
+        writer.publish(topic, b"control")
+        if not reader.wait(lambda: bool(reader.arrived), deadline=min(deadline, time.monotonic() + _CONTROL_WITHIN_S)):
+            reason = (
+                f"nothing passes on {OWN_TOPICS}#: use a principal that may publish and read there (forewarn-probe)"
+            )
+            return ProbeResult(protocol, messages, refused=reason)
+        reader.close(keep=True)
+        for number in range(messages):
+            writer.publish(topic, str(number).encode())
+        writer.wait(lambda: writer.acknowledged > messages, deadline=deadline)
+        acknowledged = max(0, writer.acknowledged - 1)
+        reader = ProbeSession(settings, client_id=name, version=version)
+        reader.open(deadline=deadline)
+        return ProbeResult(
+            protocol,
+            messages,
+            acknowledged=acknowledged,
+            delivered=_count(reader, acknowledged, deadline=deadline),
+            session_kept=reader.present,
+        )
+    finally:
+        writer.close()
+        reader.close()
+
+
+def _reader(settings: MqttSettings, name: str, *, deadline: float) -> ProbeSession:
+    silence = BrokerSilent("no answer")
+    for version in protocol_versions(settings):
+        session = ProbeSession(settings, client_id=name, version=version)
+        try:
+            session.open(deadline=deadline)
+            return session
+        except BrokerSilent as error:
+            session.close(keep=True)
+            silence = error
+    raise silence
+
+
+def _count(reader: ProbeSession, wanted: int, *, deadline: float) -> int:
+    """Return how many different messages arrive until all have, or none came for a while."""
+    seen = -1
+    while len(reader.arrived) > seen and len(reader.arrived) < wanted:
+        seen = len(reader.arrived)
+        before = seen
+        until = min(deadline, time.monotonic() + _IDLE_S)
+        reader.wait(lambda before=before: len(reader.arrived) > before, deadline=until)  # type: ignore[misc]
+    return len({payload for _, payload in reader.arrived if payload != b"control"})

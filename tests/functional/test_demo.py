@@ -1,0 +1,83 @@
+"""A fleet becomes a call list: the demo from beginning to end, on servers of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+DEMO = ["demo", "--vehicles", "60", "--days", "45", "--seed", "1", "--no-serve"]
+
+
+def _forewarn(*arguments: str, data_dir, timeout_s: float = 280) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREWARN_")}
+    return subprocess.run(
+        [sys.executable, "-m", "forewarn", *arguments],
+        env=environment | {"FOREWARN_DATA_DIR": str(data_dir)},
+        cwd=data_dir,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+
+
+@pytest.fixture(scope="module")
+def data_dir():
+    # One that every user can enter: as root the server would move out of pytest's own folders.
+    folder = Path(tempfile.mkdtemp(prefix="forewarn-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def demo(data_dir):
+    return _forewarn(*DEMO, data_dir=data_dir)
+
+
+def test_it_ends_well_and_names_the_address(demo):
+    assert demo.returncode == 0, demo.stderr
+    assert "http://127.0.0.1:8080/" in demo.stdout
+
+
+def test_every_sample_is_stored(demo):
+    line = next(line for line in demo.stdout.splitlines() if "samples received" in line)
+    received, stored = (int(part.split()[0].replace(",", "")) for part in line.replace(":", ",,").split(",,")[:2])
+    assert received == stored > 10_000
+    assert "0 duplicate, 0 dead letters, 0 refused" in line
+
+
+def test_the_list_is_there_for_a_program(demo, data_dir):
+    done = _forewarn("alerts", "list", "--format", "json", data_dir=data_dir / "demo")
+    assert done.returncode == 0, done.stderr
+    calls = json.loads(done.stdout)
+    assert calls
+    for call in calls:
+        assert call["dealer"]
+        assert call["distance_km"] >= 0
+        assert call["why"]
+        assert "*" in call["owner_masked"]
+    assert any(call["coupon"] for call in calls)
+    priorities = [call["priority"] for call in calls]
+    assert priorities == sorted(priorities, reverse=True)
+
+
+def test_servers_have_ended(demo, data_dir):
+    done = _forewarn("status", "--json", data_dir=data_dir / "demo")
+    parts = {part["name"]: part["ok"] for part in json.loads(done.stdout)["parts"]}
+    assert done.returncode == 1
+    assert not parts["database"]
+    assert not parts["broker"]
+
+
+def test_a_second_demo_at_the_same_time_is_told_so(demo, data_dir):
+    from forewarn.embedded.locks import try_lock
+
+    with try_lock(data_dir / "demo" / "demo.lock", exclusive=True):
+        done = _forewarn(*DEMO, data_dir=data_dir)
+    assert done.returncode == 2
+    assert "another demo runs" in done.stderr

@@ -1,0 +1,76 @@
+"""Jobs run through the scheduler, and only one of several schedulers works."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from config.errors import UserMistake
+from config.settings import DatabaseSettings, Settings
+from forewarn import schedule
+from forewarn.schedule import JobContext, Schedule, run_elected, running_schedule
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def context(database, tmp_path):
+    return JobContext(Settings(data_dir=tmp_path, database=DatabaseSettings(dsn=database)), clock=lambda: NOW)
+
+
+def test_a_job_may_use_what_was_received_before_today(context):
+    assert context.day == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_run_now_returns_what_the_job_returned(context):
+    with running_schedule(context) as scheduler:
+        result = scheduler.run_now("triage")
+    assert result.counts.opened == 0
+    with psycopg.connect(context.dsn) as conn:
+        assert conn.execute("SELECT job, outcome FROM prediction.run").fetchall() == [("triage", "done")]
+
+
+def test_run_now_raises_what_the_job_raised(context):
+    with running_schedule(context) as scheduler, pytest.raises(UserMistake):
+        scheduler.run_now("train")
+
+
+def test_a_restart_neither_repeats_nor_forgets(context, monkeypatch):
+    monkeypatch.setattr(schedule, "JOBS", dict.fromkeys(schedule.JOBS, lambda context: None))
+    scored_at = datetime.now(UTC) - timedelta(minutes=10)
+    with psycopg.connect(context.dsn) as conn:
+        conn.execute("INSERT INTO prediction.run (job, started_at, outcome) VALUES ('score', %s, 'done')", [scored_at])
+    live = JobContext(context.settings)
+    scheduler = Schedule(live)
+    scheduler.start()
+    try:
+        scheduler.repeat()
+        due = scheduler.next_runs()
+    finally:
+        scheduler.stop()
+    assert due["score"] == scored_at + timedelta(minutes=60)
+    assert due["train"] > datetime.now(UTC) - timedelta(seconds=5)
+
+
+def test_of_two_schedulers_one_works(context, monkeypatch):
+    runs = []
+    monkeypatch.setattr(schedule, "_ELECTION_EVERY_S", 0.1)
+    monkeypatch.setattr(
+        schedule, "JOBS", {name: lambda context, name=name: runs.append(name) for name in schedule.JOBS}
+    )
+    stop = threading.Event()
+    live = JobContext(context.settings)
+    threads = [threading.Thread(target=run_elected, args=[live], kwargs={"stopped": stop.wait}) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(runs) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    # Both recurring jobs were due once, and scoring is followed by a triage.
+    assert sorted(runs) == ["score", "train", "triage"]
