@@ -32,7 +32,7 @@ _WIRE: dict[str, str] = {
 class Column(msgspec.Struct, frozen=True):
     """One column to send.
 
-    values : (n,) numbers, epoch milliseconds for timestamptz, or a list of str | None for text; NaN is NULL
+    values : (n,) numbers, for timestamptz epoch milliseconds, for text a list of str | None; NaN is NULL
     """
 
     type: Type
@@ -128,7 +128,7 @@ def _prepare(column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None, ND
     values = np.asarray(column.values)
     wire = _WIRE[column.type]
     if column.type == "timestamptz":
-        return ((values - _EPOCH_2000_MS) * 1000).astype(wire), None, None
+        values = (values - _EPOCH_2000_MS) * 1000
     if values.dtype.kind != "f":
         return values.astype(wire), None, None
     missing = np.isnan(values)

@@ -43,7 +43,7 @@ class Layout:
         self.by_path = {signal.path: signal for signal in outside}
         fields = (*decoded, *self.texts, *self.lists, *self.positions)
         # NaN is what NumPy wants for "not measured"; None would be slower to turn into an array.
-        missing = {"real": math.nan, "double": math.nan, "integer": None, "boolean": None, "position": None}
+        missing = dict.fromkeys(("real", "double", "integer", "boolean", "position"), math.nan)
         self.Signals: Any = msgspec.defstruct(
             "Signals",
             [(s.column, _FIELD_TYPES[s.type], missing.get(s.type)) for s in fields],

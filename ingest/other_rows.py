@@ -12,9 +12,7 @@ from psycopg.rows import TupleRow
 from config import sql
 from ingest.batch import Rows
 from ingest.events import ConsentChoice, Event
-from ingest.layout import Layout
 from ingest.sorting import DeadLetter, LampReport
-from ingest.state import newest_values
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
@@ -86,18 +84,14 @@ def store_positions(cursor: Cursor, positions: Iterable[tuple[int, int, float, f
         )
 
 
-def store_states(cursor: Cursor, rows: Rows, signals: Layout) -> None:
-    """Bring the newest values of the cars in ``rows`` up to date, and note which of their days changed."""
-    if not len(rows):
-        return
-    changed = np.unique(np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS)), axis=0)
-    cursor.execute(
-        sql.load("ingest.store", "add_changed_days"),
-        {"vehicle_ids": changed[:, 0].tolist(), "days": changed[:, 1].tolist()},
-    )
-    states = newest_values(rows, signals)
-    if states:
-        cursor.execute(sql.load("ingest.store", "upsert_states"), {"states": msgspec.json.encode(states).decode()})
+def note_changed_days(cursor: Cursor, rows: Rows) -> None:
+    """Note which days of the cars in ``rows`` got new readings."""
+    if len(rows):
+        changed = np.unique(np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS)), axis=0)
+        cursor.execute(
+            sql.load("ingest.store", "add_changed_days"),
+            {"vehicle_ids": changed[:, 0].tolist(), "days": changed[:, 1].tolist()},
+        )
 
 
 def store_lamps(cursor: Cursor, reports: Iterable[LampReport]) -> None:

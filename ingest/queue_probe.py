@@ -7,7 +7,7 @@ import msgspec
 
 from config.settings import MqttSettings
 from ingest.broker_check import protocol_versions
-from ingest.probe_session import OWN_TOPICS, BrokerSilent, ProbeSession
+from ingest.probe_session import IN_FLIGHT, OWN_TOPICS, BrokerSilent, ProbeSession
 
 # As many as a quarter of a million cars send in a second; more would be a load test of somebody's production broker.
 MOST_MESSAGES = 250_000
@@ -64,6 +64,9 @@ def probe_queue(settings: MqttSettings, *, messages: int, within_s: float = 60.0
             return ProbeResult(protocol, messages, refused=reason)
         reader.close(keep=True)
         for number in range(messages):
+            # paho searches all it holds at every acknowledgement, so it is not given more than are on their way.
+            if number % IN_FLIGHT == 0 and not _all_out(writer, number, deadline=deadline):
+                break
             writer.publish(topic, str(number).encode())
         writer.wait(lambda: writer.acknowledged > messages, deadline=deadline)
         acknowledged = max(0, writer.acknowledged - 1)
@@ -92,6 +95,10 @@ def _reader(settings: MqttSettings, name: str, *, deadline: float) -> ProbeSessi
             session.close(keep=True)
             silence = error
     raise silence
+
+
+def _all_out(writer: ProbeSession, number: int, *, deadline: float) -> bool:
+    return writer.wait(lambda: writer.acknowledged > number, deadline=deadline)
 
 
 def _count(reader: ProbeSession, wanted: int, *, deadline: float) -> int:

@@ -1,64 +1,66 @@
 """The newest value of every signal per car, worked out for a whole batch at once."""
 
-from typing import Any
-
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.batch import Rows
 from ingest.layout import Layout
 from ingest.quality import Quality
 
-_CASTS: dict[str, Any] = {"integer": int, "boolean": bool}
+
+class CarStates(msgspec.Struct, frozen=True, kw_only=True):
+    """What one batch says of its cars, one element or row per car in the order of vehicle_id.
+
+    vehicle_id, ts_ms, received_ms, readings : (n_cars,) int64
+    values, at_ms   : (n_cars, n_numeric) float64, a value and its time, columns as Layout.numeric; NaN where unknown
+    texts, texts_at : per text signal, lists of length n_cars
+    """
+
+    vehicle_id: NDArray[np.int64]
+    ts_ms: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    readings: NDArray[np.int64]
+    values: NDArray[np.float64]
+    at_ms: NDArray[np.float64]
+    texts: list[list[str | None]]
+    texts_at: list[list[float]]
 
 
-class CarState(msgspec.Struct, frozen=True):
-    """What one batch says of one car. ``latest`` is {column: [value, epoch_ms]}; ``oldest_ms`` is its oldest value."""
-
-    vehicle_id: int
-    ts_ms: int
-    oldest_ms: int
-    received_ms: int
-    readings: int
-    latest: dict[str, tuple[Any, int]]
-
-
-def newest_values(rows: Rows, signals: Layout) -> list[CarState]:
-    """Return the state of every car in ``rows``, which are sorted by car and time; in the order of vehicle_id.
+def newest_values(rows: Rows, signals: Layout) -> CarStates | None:
+    """Return the state of every car in ``rows``, which are sorted by car and time; None when there is none.
 
     A reading whose clock runs ahead is left out: it would be the newest until its time comes.
     """
     trusted = np.flatnonzero((rows.quality & Quality.CLOCK_AHEAD) == 0)
     if not len(trusted):
-        return []
-    vehicle = rows.vehicle_id[trusted]
+        return None
+    vehicle, ts, numeric = rows.vehicle_id[trusted], rows.ts_ms[trusted], rows.numeric[trusted]
     starts = np.flatnonzero(np.r_[True, np.diff(vehicle) != 0])
-    numeric = rows.numeric[trusted]
+    ends = np.r_[starts[1:], len(trusted)]
+    # The last row of the car in which a signal was measured, -1 where it was in none.
     measured = np.where(np.isnan(numeric), -1, np.arange(len(trusted))[:, None])
     last = np.maximum.reduceat(measured, starts, axis=0)
-    ends = np.r_[starts[1:], len(trusted)]
-    columns = [signal.column for signal in signals.numeric]
-    casts = [_CASTS.get(signal.type, float) for signal in signals.numeric]
-    ts = rows.ts_ms[trusted]
-    values = np.take_along_axis(numeric, np.maximum(last, 0), axis=0).tolist()
-    times = ts[np.maximum(last, 0)].tolist()
-    present = (last >= 0).tolist()
-    received = np.maximum.reduceat(rows.received_ms[trusted], starts).tolist()
-    states = []
-    for car, (begin, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        latest: dict[str, tuple[Any, int]] = {
-            column: (cast(value), at)
-            for column, cast, value, at, known in zip(
-                columns, casts, values[car], times[car], present[car], strict=True
-            )
-            if known
-        }
-        for signal, texts in zip(signals.texts, rows.texts, strict=True):
-            for row in range(end - 1, begin - 1, -1):
-                text = texts[trusted[row]]
-                if text is not None:
-                    latest[signal.column] = (text, int(ts[row]))
-                    break
-        oldest = min((at for _, at in latest.values()), default=int(ts[begin]))
-        states.append(CarState(int(vehicle[begin]), int(ts[end - 1]), oldest, received[car], end - begin, latest))
-    return states
+    known = np.maximum(last, 0)
+    car_of = np.repeat(np.arange(len(starts)), ends - starts)
+    texts: list[list[str | None]] = []
+    texts_at: list[list[float]] = []
+    for column in rows.texts:
+        newest: list[str | None] = [None] * len(starts)
+        newest_at = [float("nan")] * len(starts)
+        for place, row in enumerate(trusted.tolist()):
+            if column[row] is not None:
+                car = car_of[place]
+                newest[car], newest_at[car] = column[row], float(ts[place])
+        texts.append(newest)
+        texts_at.append(newest_at)
+    return CarStates(
+        vehicle_id=vehicle[starts],
+        ts_ms=ts[ends - 1],
+        received_ms=np.maximum.reduceat(rows.received_ms[trusted], starts),
+        readings=ends - starts,
+        values=np.where(last >= 0, np.take_along_axis(numeric, known, axis=0), np.nan),
+        at_ms=np.where(last >= 0, ts[known], np.nan),
+        texts=texts,
+        texts_at=texts_at,
+    )

@@ -18,15 +18,17 @@ from ingest.inbox import Message
 from ingest.layout import Layout, layout
 from ingest.other_rows import (
     epoch_ms,
+    note_changed_days,
     store_choices,
     store_dead_letters,
     store_events,
     store_lamps,
     store_positions,
-    store_states,
 )
 from ingest.reading_rows import ReadingTable
 from ingest.sorting import DeadLetter, SortedMessages, sort_messages, vins_of
+from ingest.state import newest_values
+from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
 
 
@@ -69,6 +71,7 @@ class Writer:
         self._layout: Layout = layout()
         self._decoder = TelemetryDecoder(self._layout)
         self._readings = ReadingTable(conn, self._layout)
+        self._states = StateTable(conn, self._layout)
 
     def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
         """Write messages and commit; on return they may be acknowledged.
@@ -120,8 +123,11 @@ class Writer:
             horizon_ms = epoch_ms(self._clock()) + self._clock_ahead_ms
             store_positions(cursor, work.gatherer.positions(), horizon_ms=horizon_ms)
             store_dead_letters(cursor, dead, epoch=self._epoch.id)
-            # Last, since it locks the cars until COMMIT.
-            store_states(cursor, fresh, self._layout)
+            note_changed_days(cursor, fresh)
+            states = newest_values(fresh, self._layout)
+            if states is not None:
+                # Late in the transaction, since it locks the cars until COMMIT.
+                self._states.merge(states)
             store_lamps(cursor, work.lamps)
             outcome = Outcome(work.received, stored, duplicate, sum(letter.samples for letter in dead), work.refused)
             cursor.execute(

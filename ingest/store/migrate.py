@@ -1,6 +1,7 @@
 """Brings a database to this version: numbered migrations, then the columns of the signal catalogue."""
 
 from importlib.resources import as_file, files
+from typing import LiteralString
 
 import psycopg
 from alembic import command
@@ -12,10 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from config.errors import UserMistake
-from config.signals import Catalogue, Signal, catalogue
+from config.signals import Catalogue, catalogue
 from ingest.store.connection import connect
 
-_COLUMN_TYPES = {
+_COLUMN_TYPES: dict[str, LiteralString] = {
     "real": "real",
     "double": "double precision",
     "integer": "integer",
@@ -100,29 +101,35 @@ def check_version(conn: psycopg.Connection[tuple[object, ...]]) -> None:
 
 
 def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], wanted: Catalogue) -> None:
+    reading = {signal.column: (_COLUMN_TYPES[signal.type], signal.path) for signal in wanted.columns}
+    _sync_table(conn, "vehicle_reading", reading, keys={"ts", "vehicle_id", "seq", "received_at", "quality", "extra"})
+    times = {f"{column}_at": ("timestamp with time zone", path) for column, (_, path) in reading.items()}
+    _sync_table(conn, "vehicle_state", reading | times, keys={"vehicle_id", "ts", "received_at", "readings"})
+
+
+def _sync_table(
+    conn: psycopg.Connection[tuple[object, ...]],
+    table: str,
+    wanted: dict[str, tuple[LiteralString, str]],
+    *,
+    keys: set[str],
+) -> None:
     rows = conn.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-        " WHERE attrelid = 'telemetry.vehicle_reading'::regclass AND attnum > 0 AND NOT attisdropped"
+        " WHERE attrelid = ('telemetry.' || %s)::regclass AND attnum > 0 AND NOT attisdropped",
+        (table,),
     ).fetchall()
     present = {str(name): str(type_) for name, type_ in rows}
-    missing: list[Signal] = []
-    for signal in wanted.columns:
-        type_ = _COLUMN_TYPES[signal.type]
-        if signal.column not in present:
-            missing.append(signal)
-        elif present[signal.column] != type_:
+    for column, (type_, path) in wanted.items():
+        if present.get(column, type_) != type_:
             raise SignalRetyped(
-                f"signal {signal.path} is {type_} in config/signals.toml but its column {signal.column} is"
-                f" {present[signal.column]}: give it a new column name, the old one keeps its data"
+                f"signal {path} is {type_} in config/signals.toml but its column {column} is {present[column]}:"
+                " give it a new column name, the old one keeps its data"
             )
-    keys = {"ts", "vehicle_id", "seq", "received_at", "quality", "extra"}
-    for column in present.keys() - keys - {signal.column for signal in wanted.columns}:
-        raise SignalRetyped(
-            f"column {column} has no signal in config/signals.toml: put it back, its data would be lost"
-        )
+    for column in sorted(present.keys() - keys - wanted.keys()):
+        raise SignalRetyped(f"column {column} has no signal in config/signals.toml: put it back, or its data is lost")
+    missing = [(column, type_) for column, (type_, _) in wanted.items() if column not in present]
     if missing:
-        added = [
-            sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(s.column), sql.SQL(_COLUMN_TYPES[s.type]))
-            for s in missing
-        ]
-        conn.execute(sql.SQL("ALTER TABLE telemetry.vehicle_reading {}").format(sql.SQL(", ").join(added)))
+        added = [sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(name), sql.SQL(type_)) for name, type_ in missing]
+        statement = sql.SQL("ALTER TABLE telemetry.{} {}")
+        conn.execute(statement.format(sql.Identifier(table), sql.SQL(", ").join(added)))

@@ -73,26 +73,14 @@ CREATE TABLE telemetry.vehicle_event (
 );
 CREATE INDEX vehicle_event_received ON telemetry.vehicle_event (received_at);
 
--- The newest value of every signal of a car, kept by ingest: {column: [value, epoch_ms]}.
+-- The newest value of every signal of a car, kept by ingest: a column and its time, "<column>_at", per signal, which
+-- are added from config/signals.toml like those of the readings.
 CREATE TABLE telemetry.vehicle_state (
     vehicle_id bigint PRIMARY KEY,
     ts timestamptz NOT NULL,
-    -- The oldest value the last batch brought: when that is newer than all that is known, it need not be compared.
-    batch_from timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
-    readings bigint NOT NULL,
-    latest jsonb NOT NULL
+    readings bigint NOT NULL
 ) WITH (fillfactor = 50);
-
--- Merges two states signal by signal, whatever the order in which they arrived.
-CREATE FUNCTION telemetry.merge_latest(one jsonb, other jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT jsonb_object_agg(key, value) FROM (
-        SELECT DISTINCT ON (key) key, value
-        FROM (SELECT * FROM jsonb_each(one) UNION ALL SELECT * FROM jsonb_each(other)) AS entry
-        ORDER BY key, (value ->> 1)::bigint DESC
-    ) AS newest
-$$;
 
 -- Days of cars that got new readings and wait to be judged and rolled up. Only ever added to by ingest, which thus
 -- never waits for whoever works it off.

@@ -1,0 +1,61 @@
+"""Keeps the newest value of every signal per car, whatever the order in which readings arrive."""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ingest.copy_binary import HEADER, TRAILER, Column, encode_rows
+from ingest.layout import Layout
+from ingest.state import CarStates
+
+_KEYS = ("vehicle_id", "ts", "received_at", "readings")
+
+
+class StateTable:
+    """Merges ``CarStates`` into ``telemetry.vehicle_state`` over one connection."""
+
+    def __init__(self, conn: psycopg.Connection[Any], signals: Layout) -> None:
+        self._conn = conn
+        self._layout = signals
+        columns = [signal.column for signal in signals.columns]
+        names = [*_KEYS, *columns, *(f"{column}_at" for column in columns)]
+        listed = sql.SQL(", ").join(map(sql.Identifier, names))
+        conn.execute(
+            sql.SQL(
+                "CREATE TEMP TABLE IF NOT EXISTS staging_state ON COMMIT DELETE ROWS AS"
+                " SELECT {} FROM telemetry.vehicle_state WITH NO DATA"
+            ).format(listed)
+        )
+        conn.commit()
+        self._copy = sql.SQL("COPY staging_state ({}) FROM STDIN (FORMAT binary)").format(listed)
+        newer = sql.SQL(
+            "{value} = CASE WHEN excluded.{at} >= known.{at} OR known.{at} IS NULL THEN excluded.{value}"
+            " ELSE known.{value} END, {at} = greatest(known.{at}, excluded.{at})"
+        )
+        merged = [newer.format(value=sql.Identifier(name), at=sql.Identifier(f"{name}_at")) for name in columns]
+        # Locked in the order of vehicle_id, the same in every worker: so none waits for another in a circle.
+        self._merge = sql.SQL(
+            "INSERT INTO telemetry.vehicle_state AS known ({names}) SELECT {names} FROM staging_state"
+            " ORDER BY vehicle_id ON CONFLICT (vehicle_id) DO UPDATE SET ts = greatest(known.ts, excluded.ts),"
+            " received_at = greatest(known.received_at, excluded.received_at),"
+            " readings = known.readings + excluded.readings, {merged}"
+        ).format(names=listed, merged=sql.SQL(", ").join(merged))
+
+    def merge(self, states: CarStates) -> None:
+        """Merge inside the caller's transaction; the cars stay locked until its end."""
+        numeric = self._layout.numeric
+        columns = [
+            Column("bigint", states.vehicle_id),
+            Column("timestamptz", states.ts_ms),
+            Column("timestamptz", states.received_ms),
+            Column("bigint", states.readings),
+            *(Column(signal.type, states.values[:, i]) for i, signal in enumerate(numeric)),  # type: ignore[arg-type]
+            *(Column("text", texts) for texts in states.texts),
+            *(Column("timestamptz", states.at_ms[:, i]) for i in range(len(numeric))),
+            *(Column("timestamptz", at) for at in states.texts_at),
+        ]
+        with self._conn.cursor() as cursor:
+            with cursor.copy(self._copy) as copy:
+                copy.write(HEADER + encode_rows(columns) + TRAILER)
+            cursor.execute(self._merge)
