@@ -58,6 +58,11 @@ class IngestSettings(_Group):
     queue_mib: int = Field(64, ge=1, le=4096, description="MiB of payload a worker holds before it stops reading.")
     consent_cache_s: float = Field(5.0, ge=0, le=60, description="Longest time a consent decision is remembered, in s.")
     clock_ahead_s: int = Field(300, ge=0, description="A sample this far in the future is flagged, in s.")
+    dead_letter_days: int = Field(30, ge=1, le=3650, description="Days after which a dead letter is deleted.")
+    metrics_port: Port | None = Field(
+        None, description="Prometheus port of worker 0, the next one of worker 1 and so on; unset is off."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address the Prometheus ports listen on.")
 
 
 class WebSettings(_Group):
@@ -67,6 +72,7 @@ class WebSettings(_Group):
 
 class ScheduleSettings(_Group):
     score_every_min: int = Field(60, ge=1, description="Minutes between scorings.")
+    judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
     train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
 
 

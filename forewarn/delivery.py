@@ -104,11 +104,12 @@ def only_ingest(settings: Settings) -> Iterator[None]:
 
 
 def ingest_workers(settings: Settings) -> list[Child]:
-    """Return the workers that the settings ask for."""
-    return [
+    """Return the workers that the settings ask for, and the one that reads the charging lane."""
+    bulk = [
         Child(f"ingest-{index}", ("ingest", "worker", "--index", str(index)))
         for index in range(settings.ingest.workers)
     ]
+    return [*bulk, Child("ingest-charging", ("ingest", "worker", "--charging"))]
 
 
 def _ingest_lock(settings: Settings) -> IO[str] | None:

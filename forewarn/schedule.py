@@ -1,4 +1,4 @@
-"""The scheduler and its jobs: train, score, triage. It only decides when; models and alerts do the work."""
+"""The scheduler and its jobs. It only decides when; ingest, models and alerts do the work."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ from config.errors import UserMistake
 from config.settings import Settings
 from ingest.store.connection import connect
 
-JobName = Literal["train", "score", "triage"]
+JobName = Literal["train", "score", "triage", "judge", "expire-dead-letters"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
@@ -70,7 +70,30 @@ def triage(context: JobContext) -> Any:
         return open_cases(conn, now=context.clock(), language=context.settings.language)
 
 
-JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {"train": train, "score": score, "triage": triage}
+def judge(context: JobContext) -> Any:
+    """Flag readings that do not fit the ones before them, on the days of cars that changed."""
+    from ingest.history import judge_changed_days
+
+    with connect(context.dsn, role="ingest") as conn:
+        return judge_changed_days(conn)
+
+
+def expire_dead_letters(context: JobContext) -> Any:
+    """Delete dead letters that are older than the settings allow."""
+    from ingest.store.dead_letters import expire
+
+    older_than = timedelta(days=context.settings.ingest.dead_letter_days)
+    with connect(context.dsn, role="ingest", autocommit=True) as conn:
+        return expire(conn, now=context.clock(), older_than=older_than)
+
+
+JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
+    "train": train,
+    "score": score,
+    "triage": triage,
+    "judge": judge,
+    "expire-dead-letters": expire_dead_letters,
+}
 
 
 class Schedule:
@@ -104,6 +127,9 @@ class Schedule:
         every: dict[JobName, timedelta] = {
             "train": timedelta(hours=settings.train_every_h),
             "score": timedelta(minutes=settings.score_every_min),
+            "judge": timedelta(minutes=settings.judge_every_min),
+            # Keeps no record of its runs: it is due at every start too, which costs one look at an index.
+            "expire-dead-letters": timedelta(days=1),
         }
         with connect(self._context.dsn, role="schedule", autocommit=True) as conn:
             last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())

@@ -53,6 +53,8 @@ def child_environment(settings: Settings, base: Mapping[str, str] | None = None)
         "FOREWARN_DATABASE__DSN": settings.database.dsn or "",
         "FOREWARN_MQTT__HOST": settings.mqtt.host or "",
         "FOREWARN_MQTT__PORT": str(settings.mqtt.port) if settings.mqtt.host else "",
+        # A worker that does not know of the others would read everything instead of its share.
+        "FOREWARN_INGEST__WORKERS": str(settings.ingest.workers),
         "FOREWARN_INGEST__BATCH_ROWS": str(settings.ingest.batch_rows),
     }
     environment = dict(os.environ if base is None else base)

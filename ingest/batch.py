@@ -14,6 +14,8 @@ from ingest.telemetry import Oddity
 
 # Below this a parked car's pack is at rest: what is left is the 12 V supply and the contactors.
 REST_CURRENT_A = 2.0
+# A car may sleep in a garage without reception for a night; later than a day after is late.
+_LATE_MS = 86_400_000
 
 _CASTS: dict[str, Any] = {"integer": int, "boolean": bool}
 
@@ -135,6 +137,7 @@ class RowGatherer:
         ts_ms = np.array(self._ts, dtype=np.int64)
         received_ms = np.array(self._received, dtype=np.int64)
         quality[ts_ms > received_ms + clock_ahead_ms] |= Quality.CLOCK_AHEAD
+        quality[ts_ms < received_ms - _LATE_MS] |= Quality.LATE
         texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(len(signals.texts)))
         _move_out_of_range(signals, numeric, texts, quality, extra)
         lists = self._lists()

@@ -14,8 +14,8 @@ import msgspec
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from config.settings import MqttSettings
-from ingest.consumer import tls_context
 from ingest.probe_session import WANTED_SESSION_S, BrokerSilent, ProbeSession
+from ingest.tls import tls_context
 
 # Publishers split at 1 MB of payload; topic and properties come on top.
 _WANTED_PACKET_BYTES = 1_000_000 + 4096

@@ -4,7 +4,6 @@ It drives paho's loop itself instead of ``loop_start``: so it can stop reading w
 acknowledgements of a whole batch go out from the one thread that owns the socket.
 """
 
-import random
 import select
 import socket
 import ssl
@@ -20,47 +19,19 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from config.errors import UserMistake
 from config.settings import MqttSettings
+from ingest.backoff import backoff_s
 from ingest.inbox import Inbox, Message
 from ingest.packet_socket import PacketContext, PacketSocket
+from ingest.tls import CertificateUnusable, tls_context
 
 # Long enough that a worker whose inbox is full for a while is not thrown out, short enough to notice a dead link.
 KEEPALIVE_S = 60
-LONGEST_BACKOFF_S = 30.0
 # A week: long enough for a weekend's outage, short enough that a session nobody comes back to does not fill the broker.
-_SESSION_EXPIRY_S = 7 * 86_400
+SESSION_EXPIRY_S = 7 * 86_400
+_CONNECT_TIMEOUT_S = 10.0
 
 _log = structlog.get_logger(__name__)
-
-
-def backoff_s(attempt: int, *, uniform: Callable[[float, float], float] = random.uniform) -> float:
-    """Return how long to wait before the ``attempt``-th reconnection (from 0): full jitter, capped.
-
-    With full jitter a thousand consumers that lost one broker do not come back in one wave.
-    """
-    return uniform(0.0, min(LONGEST_BACKOFF_S, 0.5 * 2 ** min(attempt, 10)))
-
-
-class CertificateUnusable(UserMistake):
-    """A certificate or key file cannot be read."""
-
-
-def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
-    """Return the TLS context that the settings ask for; None is a plain connection.
-
-    Raises : CertificateUnusable
-    """
-    if settings.ca_file is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file is not None:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(str(file) for file in (settings.ca_file, settings.cert_file, settings.key_file) if file)
-        raise CertificateUnusable(f"a certificate cannot be used ({error}): check {files}") from error
-    return context
 
 
 class Consumer:
@@ -85,14 +56,14 @@ class Consumer:
         self._attempt = 0
         self._paused = False
         self._stop = threading.Event()
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
         # Set for good once the session at the broker stands: from then on nothing is missed, connected or not.
         self.subscribed = threading.Event()
         self.failure: BaseException | None = None
         self._answered = False
         self._protocol = MQTTProtocolVersion.MQTTv311 if settings.protocol == "3.1.1" else MQTTProtocolVersion.MQTTv5
         self._client = self._new_client()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
 
     def _new_client(self) -> Client:
         is_5 = self._protocol is MQTTProtocolVersion.MQTTv5
@@ -152,16 +123,26 @@ class Consumer:
             self._stop.wait(backoff_s(self._attempt - 1))
             if self._stop.is_set():
                 return
-        if self._connection and not self._answered and self._settings.protocol == "auto":
-            # A broker of old hangs up on a version it does not know; it may also just have been busy, so try in turn.
-            is_5 = self._protocol is MQTTProtocolVersion.MQTTv5
-            self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
-            self._client = self._new_client()
         self._attempt += 1
         host, port = self._settings.host or "127.0.0.1", self._settings.port
         try:
+            if self._connection and not self._answered:
+                self._say_unanswered()
+                if self._settings.protocol == "auto":
+                    # A broker of old hangs up on a version it does not know; or it was just busy: try in turn.
+                    is_5 = self._protocol is MQTTProtocolVersion.MQTTv5
+                    self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
+                # Certificates are read again: they may have been renewed.
+                self._client = self._new_client()
+            self._client.connect_timeout = _CONNECT_TIMEOUT_S
             self._client.connect(host, port, keepalive=KEEPALIVE_S, **self._session())
-        except (OSError, ssl.CertificateError) as error:
+        except CertificateUnusable as error:
+            _log.error(str(error), attempt=self._attempt)
+            return
+        except ssl.SSLCertVerificationError as error:
+            _log.error("the broker's certificate is not trusted: check mqtt.ca_file and mqtt.host", error=str(error))
+            return
+        except OSError as error:
             _log.warning("broker unreachable", host=host, port=port, error=str(error), attempt=self._attempt)
             return
         self._connection += 1
@@ -171,11 +152,15 @@ class Consumer:
             sock.version_5 = self._protocol is MQTTProtocolVersion.MQTTv5
         self._flush()
 
+    def _say_unanswered(self) -> None:
+        if self._settings.ca_file is not None:
+            _log.error("the broker hung up without a word: it may not accept the certificate, check mqtt.cert_file")
+
     def _session(self) -> dict[str, Any]:
         if self._protocol is not MQTTProtocolVersion.MQTTv5:
             return {}
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = self._settings.receive_maximum
         return {"clean_start": False, "properties": properties}
 

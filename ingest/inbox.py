@@ -18,6 +18,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     connection: int
 
 
+# A broker sends only so many messages ahead of their acknowledgements (mosquitto 20, unless told otherwise). When it
+# falls silent, waiting for a full batch or for its age would be waiting for ourselves.
+_IDLE_S = 0.02
+
+
 class Inbox:
     """A queue that knows when it is full, in messages and in bytes.
 
@@ -32,6 +37,7 @@ class Inbox:
         self._bytes = 0
         self._changed = threading.Condition()
         self._waiting_for = 0
+        self._last_put = 0.0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -44,14 +50,15 @@ class Inbox:
         """Add messages; never blocks and never refuses, the reader has asked ``full`` before."""
         now = self._clock()
         with self._changed:
+            self._last_put = now
             self._messages.extend([(now, message) for message in messages])
             self._bytes += sum([len(message.payload) for message in messages])
             # Waking the writer for each message would cost more than the message.
-            if 0 < self._waiting_for <= len(self._messages):
+            if 0 < self._waiting_for <= len(self._messages) or self._bytes >= self._max_bytes:
                 self._changed.notify()
 
     def take(self, *, at_most: int, at_most_bytes: int, oldest_s: float, stop: Callable[[], bool]) -> list[Message]:
-        """Wait until there are enough messages or one is ``oldest_s`` old, then return at most that many.
+        """Wait until there are enough messages, one is ``oldest_s`` old or none follows; return at most that many.
 
         Returns an empty list when ``stop()`` holds and nothing is left, or after ``oldest_s`` without a message.
         """
@@ -59,7 +66,7 @@ class Inbox:
             deadline = self._clock() + oldest_s
             while len(self._messages) < at_most and self._bytes < at_most_bytes and not stop() and not self.full:
                 if self._messages:
-                    deadline = self._messages[0][0] + oldest_s
+                    deadline = min(self._messages[0][0] + oldest_s, self._last_put + _IDLE_S)
                 remaining = deadline - self._clock()
                 if remaining <= 0:
                     break

@@ -12,7 +12,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.settings import MqttSettings
-from ingest.consumer import tls_context
+from ingest.tls import tls_context
 
 # What the consumer asks for: long enough for a weekend's outage.
 WANTED_SESSION_S = 7 * 86_400

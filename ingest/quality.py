@@ -23,5 +23,4 @@ class Quality(IntFlag):
     GAP = 1024  # sequence numbers are missing before this reading
 
 
-AT_THE_DOOR = Quality.OUT_OF_RANGE | Quality(0b1111110)
 BY_HISTORY = Quality.JUMP | Quality.FROZEN | Quality.GAP

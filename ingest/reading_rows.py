@@ -114,7 +114,6 @@ class ReadingTable:
                 return Verdict([], [], [(0, str(error.diag.message_primary or error))])
         half = len(rows) // 2
         first = self._bisect(rows.take(np.arange(half)))
-        self._conn.execute("TRUNCATE staging_reading")
         second = self._bisect(rows.take(np.arange(half, len(rows))))
         return Verdict(
             first.duplicates + [half + row for row in second.duplicates],
@@ -124,6 +123,8 @@ class ReadingTable:
 
     def _insert(self, rows: Rows) -> Verdict:
         with self._conn.cursor() as cursor:
+            # An earlier part of the same transaction may have left its rows.
+            cursor.execute("TRUNCATE staging_reading")
             with cursor.copy(self._statements.copy) as copy:
                 copy.write(HEADER + self._encode(rows) + TRAILER)
             statement = self._statements.insert_with_cells if rows.lists else self._statements.insert

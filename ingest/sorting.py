@@ -1,11 +1,13 @@
 """Sorts raw messages into what can be written: readings, events, choices, dead letters, refusals."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from ingest import topics
 from ingest.batch import RowGatherer, Source
+from ingest.charging import Alarm, ChargerMessage, decode_alarm, decode_charger
 from ingest.events import ConsentChoice, Event, decode_consent, decode_event
 from ingest.frames import decode_gbt32960
 from ingest.gate import Standing
@@ -40,6 +42,32 @@ class LampReport(msgspec.Struct, frozen=True):
     level: int
 
 
+class ChargerReport(msgspec.Struct, frozen=True):
+    """Measurements of one connector, and the message they came in."""
+
+    at: topics.Connector
+    received_ms: int
+    topic: str
+    message: ChargerMessage
+
+
+class AlarmReport(msgspec.Struct, frozen=True):
+    """An alarm of one connector; ``vehicle_id`` is None when the operator names no car, or none we know."""
+
+    at: topics.Connector
+    received_ms: int
+    alarm: Alarm
+    vehicle_id: int | None
+
+
+class SafetyReport(msgspec.Struct, frozen=True):
+    """Charging samples of a car whose owner agrees to safety alone."""
+
+    vehicle_id: int
+    received_ms: int
+    samples: list[Any]
+
+
 class SortedMessages(msgspec.Struct, kw_only=True):
     """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one."""
 
@@ -47,6 +75,9 @@ class SortedMessages(msgspec.Struct, kw_only=True):
     events: list[tuple[int, int, Event]]
     choices: list[tuple[int, str, ConsentChoice]]
     lamps: list[LampReport]
+    chargers: list[ChargerReport]
+    alarms: list[AlarmReport]
+    safety: list[SafetyReport]
     dead: list[DeadLetter]
     received: int = 0
     refused: int = 0
@@ -57,10 +88,11 @@ def vins_of(messages: Iterable[Message]) -> set[str]:
     vins = set()
     for message in messages:
         try:
-            vins.add(topics.parse(message.topic).vin)
-        except topics.TopicRejected:
+            topic = topics.parse(message.topic)
+            vins.add(decode_alarm(message.payload).vin or "" if topic.kind == "alarm" else topic.vin)
+        except (topics.TopicRejected, FrameRejected):
             continue
-    return vins
+    return vins - {""}
 
 
 def sort_messages(
@@ -74,7 +106,9 @@ def sort_messages(
 
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
     """
-    result = SortedMessages(gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], dead=[])
+    result = SortedMessages(
+        gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], chargers=[], alarms=[], safety=[], dead=[]
+    )
     for message in messages:
         try:
             topic = topics.parse(message.topic)
@@ -87,13 +121,17 @@ def sort_messages(
         try:
             if topic.kind == "consent":
                 _sort_consent(result, message, received_ms, standing, topic.vin)
+            elif topic.at is not None:
+                _sort_charger(result, message, received_ms, topic, topic.at, standings)
+            elif topic.kind == "charging" and standing is not None and "care" not in standing.purposes:
+                _sort_safety(result, message, received_ms, standing, decoder, signals, topic.vin)
             elif standing is None or "care" not in standing.purposes:
                 count = _count(message, topic, decoder, signals)
                 result.received += count
                 result.refused += count
-            elif topic.kind == "telemetry":
+            elif topic.kind == "telemetry" or (topic.kind == "charging" and not _is_frame(message.payload)):
                 _sort_telemetry(result, message, received_ms, standing, decoder, topic.vin)
-            elif topic.kind == "gbt32960":
+            elif topic.kind in ("gbt32960", "charging"):
                 _sort_frame(result, message, received_ms, standing, signals, topic.vin)
             elif topic.kind == "events":
                 event = decode_event(message.payload)
@@ -147,6 +185,66 @@ def _sort_telemetry(
         oddities = {new: oddities[old] for new, old in enumerate(kept) if old in oddities}
         samples = [samples[number] for number in kept]
     result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), samples, oddities)
+
+
+def _is_frame(payload: bytes) -> bool:
+    return payload.startswith((b"##", b"$$"))
+
+
+def _sort_charger(
+    result: SortedMessages,
+    message: Message,
+    received_ms: int,
+    topic: topics.Topic,
+    at: topics.Connector,
+    standings: Mapping[str, Standing | None],
+) -> None:
+    # A danger that an operator reports is acted on whatever the owner agreed to, so no consent is asked for here.
+    if topic.kind == "alarm":
+        alarm = decode_alarm(message.payload)
+        _check_time(alarm.ts, received_ms)
+        standing = standings.get(alarm.vin or "")
+        result.alarms.append(AlarmReport(at, received_ms, alarm, standing.vehicle_id if standing else None))
+        result.received += 1
+        return
+    charger = decode_charger(message.payload)
+    for sample in charger.samples:
+        _check_time(sample.ts, received_ms)
+    result.received += len(charger.samples)
+    result.chargers.append(ChargerReport(at, received_ms, message.topic, charger))
+
+
+def _sort_safety(
+    result: SortedMessages,
+    message: Message,
+    received_ms: int,
+    standing: Standing,
+    decoder: TelemetryDecoder,
+    signals: Layout,
+    vin: str,
+) -> None:
+    """Take charging samples of a car without ``care``: kept apart when its owner agrees to ``safety``, else refused."""
+    samples: list[Any] = []
+    try:
+        if _is_frame(message.payload):
+            frame = decode_gbt32960(message.payload, vin=vin, signals=signals)
+            samples = [] if frame is None else [frame.sample]
+        else:
+            samples = decoder.decode(message.payload, vin=vin).samples
+        for sample in samples:
+            _check_time(sample.ts, received_ms)
+    except FrameRejected:
+        if "safety" in standing.purposes:
+            raise
+        samples = []
+        result.received += 1
+        result.refused += 1
+    result.received += len(samples)
+    if "safety" in standing.purposes:
+        if samples:
+            result.safety.append(SafetyReport(standing.vehicle_id, received_ms, samples))
+    else:
+        result.refused += len(samples)
 
 
 def _sort_frame(

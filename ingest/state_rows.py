@@ -59,3 +59,4 @@ class StateTable:
             with cursor.copy(self._copy) as copy:
                 copy.write(HEADER + encode_rows(columns) + TRAILER)
             cursor.execute(self._merge)
+            cursor.execute("TRUNCATE staging_state")

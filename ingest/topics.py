@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["telemetry", "gbt32960", "charging", "events", "consent", "ack"]
+Kind = Literal["telemetry", "gbt32960", "charging", "events", "consent", "ack", "charger", "alarm"]
 
 BULK_FILTERS = (
     "v1/vehicles/+/telemetry",
@@ -14,6 +14,12 @@ BULK_FILTERS = (
     "v1/vehicles/+/events",
     "v1/vehicles/+/consent",
     "v1/replay/#",
+)
+# What must never wait behind bulk; a lane is never shared, so that one car's seconds stay in order.
+CHARGING_FILTERS = (
+    "v1/vehicles/+/charging",
+    "v1/chargers/+/+/+/telemetry",
+    "v1/chargers/+/+/+/alarm",
 )
 
 # ISO 3779 leaves out I, O and Q, which look like digits.
@@ -33,16 +39,36 @@ class TopicRejected(ValueError):
     """The topic is none of ours; the message says what is wrong with it."""
 
 
+class Connector(msgspec.Struct, frozen=True):
+    """Where a car charges, in the operator's own names."""
+
+    operator: str
+    station: str
+    connector: str
+
+
 class Topic(msgspec.Struct, frozen=True):
-    """What a topic says. ``received_ms`` is set on replay topics only: the time the recording was received."""
+    """What a topic says: of a car, ``vin``; of a connector, ``at``.
+
+    ``received_ms`` is set on replay topics only: the time the recording was received.
+    """
 
     vin: str
     kind: Kind
     received_ms: int | None = None
+    at: Connector | None = None
 
 
 def telemetry(vin: str) -> str:
     return f"v1/vehicles/{vin}/telemetry"
+
+
+def charging(vin: str) -> str:
+    return f"v1/vehicles/{vin}/charging"
+
+
+def charger(at: Connector, kind: Literal["telemetry", "alarm"]) -> str:
+    return f"v1/chargers/{at.operator}/{at.station}/{at.connector}/{kind}"
 
 
 def events(vin: str) -> str:
@@ -78,6 +104,8 @@ def _parse(topic: str) -> Topic:
             raise TopicRejected(f"a replay topic has its receive time in ms as third part, not {parts[2]!r}")
         received_ms = int(parts[2])
         parts = f"v1/{parts[3]}".split("/", 3)
+    if len(parts) == 4 and parts[:2] == ["v1", "chargers"]:
+        return _charger(topic, parts[2], parts[3], received_ms)
     if len(parts) != 4 or parts[0] != "v1" or parts[1] != "vehicles":
         raise TopicRejected(f"topic {topic!r} is not one of v1/vehicles/{{vin}}/…")
     kind = _KINDS.get(parts[3])
@@ -86,6 +114,19 @@ def _parse(topic: str) -> Topic:
     if not VIN.fullmatch(parts[2]):
         raise TopicRejected(f"{parts[2]!r} is not a VIN: 17 characters of A-Z and 0-9 without I, O, Q")
     return Topic(vin=parts[2], kind=kind, received_ms=received_ms)
+
+
+def _charger(topic: str, operator: str, rest: str, received_ms: int | None) -> Topic:
+    parts = rest.split("/")
+    kind: Kind | None = {"telemetry": "charger", "alarm": "alarm"}.get(parts[-1])  # type: ignore[assignment]
+    if len(parts) != 3 or kind is None:
+        raise TopicRejected(
+            f"topic {topic!r} is not v1/chargers/{{operator}}/{{station}}/{{connector}}/telemetry or alarm"
+        )
+    names = (operator, parts[0], parts[1])
+    if not all(0 < len(name) <= 64 and "\0" not in name for name in names):
+        raise TopicRejected(f"topic {topic!r} needs an operator, a station and a connector of 1 to 64 characters")
+    return Topic(vin="", kind=kind, received_ms=received_ms, at=Connector(*names))
 
 
 # A fleet sends on the same topics over and over; replay topics differ from message to message.

@@ -5,6 +5,7 @@ import time
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Literal
 
 import psycopg
 import structlog
@@ -12,12 +13,13 @@ from psycopg.rows import TupleRow
 
 from config.errors import UserMistake
 from config.settings import Settings
-from ingest.consumer import Consumer, backoff_s
+from ingest.backoff import backoff_s
+from ingest.consumer import Consumer
 from ingest.gate import Gate
 from ingest.inbox import Inbox, Message
 from ingest.store.connection import DatabaseUnreachable, connect
 from ingest.store.migrate import check_version
-from ingest.topics import BULK_FILTERS
+from ingest.topics import BULK_FILTERS, CHARGING_FILTERS
 from ingest.writer import Epoch, Writer
 
 _log = structlog.get_logger(__name__)
@@ -28,11 +30,15 @@ _DRAIN_S = 30.0
 _BATCH_BYTES = 8 * 2**20
 
 
-def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0) -> None:
+Lane = Literal["bulk", "charging"]
+
+
+def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0, lane: Lane = "bulk") -> None:
     """Consume until ``stop`` is set, then write what was read, acknowledge it and leave.
 
     The epoch's row in ``telemetry.outcome`` appears once the subscription stands: from then on nothing is missed.
-    index  : which of the workers this is; its client id and so its session at the broker hang on it
+    index  : which of the bulk workers this is; its client id and so its session at the broker hang on it
+    lane   : "charging" reads what must not wait behind bulk, in a process of its own
     Raises : UserMistake, when the database or its schema is unusable at the start
     """
     dsn = settings.database.dsn
@@ -41,14 +47,16 @@ def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0) -> 
     with connect(dsn, role="ingest", connect_timeout_s=settings.database.connect_timeout_s) as conn:
         check_version(conn)
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
-    filters: tuple[str, ...] = BULK_FILTERS
-    if settings.ingest.workers > 1:
+    name = f"{settings.mqtt.client_id}-{index if lane == 'bulk' else lane}"
+    filters: tuple[str, ...] = BULK_FILTERS if lane == "bulk" else CHARGING_FILTERS
+    if lane == "bulk" and settings.ingest.workers > 1:
         filters = tuple(f"$share/forewarn/{topic_filter}" for topic_filter in filters)
-    consumer = Consumer(settings.mqtt, client_id=f"{settings.mqtt.client_id}-{index}", filters=filters, inbox=inbox)
+    epoch = Epoch(name, lane, uuid.uuid4(), datetime.now(UTC))
+    consumer = Consumer(settings.mqtt, client_id=name, filters=filters, inbox=inbox)
     network = threading.Thread(target=consumer.run, name="mqtt", daemon=True)
     network.start()
     try:
-        _write_until_stopped(settings, dsn, inbox=inbox, consumer=consumer, network=network, stop=stop, index=index)
+        _write_until_stopped(settings, dsn, inbox=inbox, consumer=consumer, network=network, stop=stop, epoch=epoch)
     finally:
         consumer.stop()
         network.join(_DRAIN_S)
@@ -64,9 +72,8 @@ def _write_until_stopped(
     consumer: Consumer,
     network: threading.Thread,
     stop: threading.Event,
-    index: int,
+    epoch: Epoch,
 ) -> None:
-    epoch = Epoch(f"{settings.mqtt.client_id}-{index}", "bulk", uuid.uuid4(), datetime.now(UTC))
     batch = -1
     with closing(_PatientWriter(settings, dsn, epoch, stop=stop)) as writer:
         while network.is_alive():

@@ -12,8 +12,9 @@ from psycopg.rows import TupleRow
 from config import sql
 from config.settings import IngestSettings
 from ingest.batch import Rows
+from ingest.charging_rows import Connectors, store_alarms, store_chargers, store_safety
 from ingest.dedupe import split_repeats
-from ingest.gate import Gate
+from ingest.gate import Gate, Standing
 from ingest.inbox import Message
 from ingest.layout import Layout, layout
 from ingest.other_rows import (
@@ -31,6 +32,8 @@ from ingest.state import newest_values
 from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
 
+Standings = dict[str, Standing | None]
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What a batch came to, in samples: received = stored + duplicate + dead + refused."""
@@ -40,6 +43,19 @@ class Outcome(msgspec.Struct, frozen=True):
     duplicate: int = 0
     dead: int = 0
     refused: int = 0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Outcome(*(one + another for one, another in pairs))
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """A batch ready to be stored: its readings without repeats, and what became of the repeats."""
+
+    sorted: SortedMessages
+    rows: Rows
+    dead: list[DeadLetter]
+    repeated: int
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -71,6 +87,7 @@ class Writer:
         self._layout: Layout = layout()
         self._decoder = TelemetryDecoder(self._layout)
         self._readings = ReadingTable(conn, self._layout)
+        self._connectors = Connectors()
         self._states = StateTable(conn, self._layout)
 
     def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
@@ -84,24 +101,57 @@ class Writer:
             return None
         standings = self._gate.standings(self._conn, vins_of(messages))
         self._conn.commit()
+        try:
+            return self._write_together(messages, standings, batch)
+        except (psycopg.DataError, psycopg.IntegrityError):
+            # A partition may have been dropped, or a message holds what the database refuses outside its readings.
+            self._readings.forget_partitions()
+            self._connectors.forget()
+            return self._write_singly(messages, standings, batch)
+
+    def _write_together(self, messages: list[Message], standings: Standings, batch: int) -> Outcome:
+        work = self._prepare(messages, standings)
+        with self._conn.transaction(), self._conn.cursor() as cursor:
+            outcome = self._store(cursor, work)
+            self._count(cursor, outcome, batch)
+        return outcome
+
+    def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome:
+        """Write message by message in one transaction: what the database refuses becomes a dead letter alone."""
+        prepared = [(message, self._prepare([message], standings)) for message in messages]
+        total = Outcome()
+        with self._conn.transaction(), self._conn.cursor() as cursor:
+            for message, work in prepared:
+                try:
+                    with self._conn.transaction():
+                        outcome = self._store(cursor, work)
+                except (psycopg.DataError, psycopg.IntegrityError) as error:
+                    self._connectors.forget()
+                    reason = str(error.diag.message_primary or error)
+                    letter = DeadLetter(
+                        message.received_ms,
+                        message.topic,
+                        "refused_by_database",
+                        reason,
+                        message.payload,
+                        samples=work.sorted.received,
+                    )
+                    store_dead_letters(cursor, [letter], epoch=self._epoch.id)
+                    outcome = Outcome(received=work.sorted.received, dead=work.sorted.received)
+                total += outcome
+            self._count(cursor, total, batch)
+        return total
+
+    def _prepare(self, messages: list[Message], standings: Standings) -> _Work:
         work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)
         rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
         chosen, repeated, conflicts = split_repeats(rows)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
-        fresh = rows.take(chosen)
-        self._readings.make_partitions(fresh.ts_ms)
-        try:
-            with self._conn.transaction():
-                return self._write(work, fresh, dead, repeated, batch)
-        except psycopg.errors.CheckViolation:
-            # A partition was dropped since we last saw it: make it again, and try once more.
-            self._readings.forget_partitions()
-            self._readings.make_partitions(fresh.ts_ms)
-            with self._conn.transaction():
-                return self._write(work, fresh, dead, repeated, batch)
-        finally:
-            for _, vin, _ in work.choices:
-                self._gate.forget(vin)
+        rows = rows.take(chosen)
+        self._readings.make_partitions(rows.ts_ms)
+        for _, vin, _ in work.choices:
+            self._gate.forget(vin)
+        return _Work(work, rows, dead, repeated)
 
     def _committed(self, batch: int) -> bool:
         row = self._conn.execute(
@@ -110,39 +160,48 @@ class Writer:
         self._conn.commit()
         return row is not None and int(row[0]) >= batch
 
-    def _write(self, work: SortedMessages, rows: Rows, dead: list[DeadLetter], repeated: int, batch: int) -> Outcome:
+    def _store(self, cursor: psycopg.Cursor[TupleRow], work: _Work) -> Outcome:
+        rows, messages = work.rows, work.sorted
         verdict = self._readings.insert(rows)
-        dead = dead + [self._conflict(rows, row) for row in verdict.conflicts]
+        dead = work.dead + [self._conflict(rows, row) for row in verdict.conflicts]
         dead += [self._refused(rows, row, reason) for row, reason in verdict.refused]
         fresh = rows.take(np.delete(np.arange(len(rows)), verdict.not_stored)) if verdict.not_stored else rows
-        stored, duplicate = len(fresh), repeated + len(verdict.duplicates)
-        with self._conn.cursor() as cursor:
-            for new in [*store_events(cursor, work.events), *store_choices(cursor, work.choices)]:
-                stored += new
-                duplicate += not new
-            horizon_ms = epoch_ms(self._clock()) + self._clock_ahead_ms
-            store_positions(cursor, work.gatherer.positions(), horizon_ms=horizon_ms)
-            store_dead_letters(cursor, dead, epoch=self._epoch.id)
-            note_changed_days(cursor, fresh)
-            states = newest_values(fresh, self._layout)
-            if states is not None:
-                # Late in the transaction, since it locks the cars until COMMIT.
-                self._states.merge(states)
-            store_lamps(cursor, work.lamps)
-            outcome = Outcome(work.received, stored, duplicate, sum(letter.samples for letter in dead), work.refused)
-            cursor.execute(
-                sql.load("ingest.store", "add_outcome"),
-                {
-                    **msgspec.structs.asdict(outcome),
-                    "epoch": self._epoch.id,
-                    "lane": self._epoch.lane,
-                    "worker": self._epoch.worker,
-                    "started_at": self._epoch.started_at,
-                    "batch": batch,
-                    "now": self._clock(),
-                },
-            )
-        return outcome
+        stored, duplicate = len(fresh), work.repeated + len(verdict.duplicates)
+        for new in [*store_events(cursor, messages.events), *store_choices(cursor, messages.choices)]:
+            stored += new
+            duplicate += not new
+        for some in (
+            store_chargers(cursor, messages.chargers, self._connectors),
+            store_alarms(cursor, messages.alarms, self._connectors),
+            store_safety(cursor, messages.safety),
+        ):
+            stored += some.stored
+            duplicate += some.duplicate
+            dead += some.dead
+        horizon_ms = epoch_ms(self._clock()) + self._clock_ahead_ms
+        store_positions(cursor, messages.gatherer.positions(), horizon_ms=horizon_ms)
+        store_dead_letters(cursor, dead, epoch=self._epoch.id)
+        note_changed_days(cursor, fresh)
+        states = newest_values(fresh, self._layout)
+        if states is not None:
+            # Late in the transaction, since it locks the cars until COMMIT.
+            self._states.merge(states)
+        store_lamps(cursor, messages.lamps)
+        return Outcome(messages.received, stored, duplicate, sum(letter.samples for letter in dead), messages.refused)
+
+    def _count(self, cursor: psycopg.Cursor[TupleRow], outcome: Outcome, batch: int) -> None:
+        cursor.execute(
+            sql.load("ingest.store", "add_outcome"),
+            {
+                **msgspec.structs.asdict(outcome),
+                "epoch": self._epoch.id,
+                "lane": self._epoch.lane,
+                "worker": self._epoch.worker,
+                "started_at": self._epoch.started_at,
+                "batch": batch,
+                "now": self._clock(),
+            },
+        )
 
     def _conflict(self, rows: Rows, row: int) -> DeadLetter:
         detail = "a reading with this time and seq but other content is stored already"

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, ingest, models, publish, system
+from forewarn.cli import alerts, bench, ingest, models, publish, system
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ publish.add_to(app)
 models.add_to(app)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(bench.app, name="bench")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -62,6 +62,7 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A recording: CSV, or an archive that holds it.")],
     format: Annotated[str, typer.Option("--as", help="What the recording is: ev-bms or carobd.")],
     speed: Annotated[str, typer.Option(help="How many times faster than it was recorded, or max.")] = "max",
+    wire: Annotated[str, typer.Option(help="How the car sends it: json, gbt32960 or gbt32960-2025.")] = "json",
     trip: Annotated[str | None, typer.Option(help="Which file of the archive; default the first.")] = None,
     start: Annotated[
         str | None, typer.Option(help="When a recording without a calendar began, as 2018-06-01T08:00:00-03:00.")
@@ -81,17 +82,22 @@ def replay(
     from forewarn.progress import progress_bar
     from forewarn.publish import paced
     from forewarn.replay import read
+    from forewarn.replay.wire import WIRES, over_wire
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol
 
     times = _times(speed)
+    way = next((known for known in WIRES if known == wire), None)
+    if way is None:
+        raise UserMistake(f"--wire {wire} is not a way to send: use one of {', '.join(WIRES)}")
     recording = read(file, as_format=format, trip=trip, start=_instant(start))
     for note in recording.notes:
         say(note)
     with opened(broker=True) as settings:
         with connect(dsn_of(settings), role="admin") as conn:
             vehicle_id = enrol(conn, [recording.enrolment], chosen_at=datetime.now(UTC))[recording.vin]
-        messages = recording.messages if times is None else paced(recording.messages, speed=times)
+        sent = over_wire(recording.messages, way)
+        messages = sent if times is None else paced(sent, speed=times)
         with (
             ingest_beside(settings, wanted=not no_ingest),
             progress_bar(f"Publishing {file.name}", total=recording.n_rows) as advance,

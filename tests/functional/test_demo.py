@@ -2,11 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -26,17 +23,8 @@ def _forewarn(*arguments: str, data_dir, timeout_s: float = 280) -> subprocess.C
 
 
 @pytest.fixture(scope="module")
-def data_dir():
-    # One that every user can enter: as root the server would move out of pytest's own folders.
-    folder = Path(tempfile.mkdtemp(prefix="forewarn-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def demo(data_dir):
-    return _forewarn(*DEMO, data_dir=data_dir)
+def demo(data_folder):
+    return _forewarn(*DEMO, data_dir=data_folder)
 
 
 def test_it_ends_well_and_names_the_address(demo):
@@ -51,8 +39,8 @@ def test_every_sample_is_stored(demo):
     assert "0 duplicate, 0 dead letters, 0 refused" in line
 
 
-def test_the_list_is_there_for_a_program(demo, data_dir):
-    done = _forewarn("alerts", "list", "--format", "json", data_dir=data_dir / "demo")
+def test_the_list_is_there_for_a_program(demo, data_folder):
+    done = _forewarn("alerts", "list", "--format", "json", data_dir=data_folder / "demo")
     assert done.returncode == 0, done.stderr
     calls = json.loads(done.stdout)
     assert calls
@@ -66,18 +54,18 @@ def test_the_list_is_there_for_a_program(demo, data_dir):
     assert priorities == sorted(priorities, reverse=True)
 
 
-def test_servers_have_ended(demo, data_dir):
-    done = _forewarn("status", "--json", data_dir=data_dir / "demo")
+def test_servers_have_ended(demo, data_folder):
+    done = _forewarn("status", "--json", data_dir=data_folder / "demo")
     parts = {part["name"]: part["ok"] for part in json.loads(done.stdout)["parts"]}
     assert done.returncode == 1
     assert not parts["database"]
     assert not parts["broker"]
 
 
-def test_a_second_demo_at_the_same_time_is_told_so(demo, data_dir):
+def test_a_second_demo_at_the_same_time_is_told_so(demo, data_folder):
     from forewarn.embedded.locks import try_lock
 
-    with try_lock(data_dir / "demo" / "demo.lock", exclusive=True):
-        done = _forewarn(*DEMO, data_dir=data_dir)
+    with try_lock(data_folder / "demo" / "demo.lock", exclusive=True):
+        done = _forewarn(*DEMO, data_dir=data_folder)
     assert done.returncode == 2
     assert "another demo runs" in done.stderr

@@ -14,9 +14,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from config.settings import MqttSettings
 from ingest.broker_check import broker_warnings
-from ingest.consumer import CertificateUnusable, Consumer, tls_context
+from ingest.consumer import Consumer
 from ingest.inbox import Inbox, Message
 from ingest.queue_probe import probe_queue
+from ingest.tls import CertificateUnusable, tls_context
 from tests.certificates import Authority
 from tests.conftest import ROOT
 from tests.mosquitto import Mosquitto, free_ports, mosquitto

@@ -224,3 +224,23 @@ def test_a_number_that_is_too_large_does_not_stop_the_worker(settings, seq):
         publish(settings, message(0), bad, message(1))
         until_stored(settings, 2)
         assert number(settings, "SELECT count(*) FROM pii.dead_letter WHERE reason = 'bad_seq'") == 1
+
+
+def test_two_workers_meet_a_new_day_at_the_same_time(settings):
+    ensure = "SELECT telemetry.ensure_partition('vehicle_reading', '2031-05-06')"
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    answers: list[object] = []
+
+    def second() -> None:
+        try:
+            answers.append(number(settings, ensure))
+        except psycopg.Error as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=second)
+    with psycopg.connect(settings.database.dsn or "") as conn:
+        conn.execute(ensure)
+        thread.start()
+        eventually(lambda: number(settings, waits) == 1, within_s=15, what="the second worker waits for the first")
+    thread.join(15)
+    assert answers == [0]

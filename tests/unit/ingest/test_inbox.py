@@ -1,6 +1,6 @@
 import threading
 
-from ingest.consumer import LONGEST_BACKOFF_S, backoff_s
+from ingest.backoff import LONGEST_BACKOFF_S, backoff_s
 from ingest.inbox import Inbox, Message
 
 

@@ -61,13 +61,16 @@ CREATE TABLE pii.dead_letter (
     payload bytea NOT NULL,
     samples integer NOT NULL DEFAULT 1,
     epoch uuid NOT NULL,
-    replayed_at timestamptz
+    replayed_at timestamptz,
+    -- A recording of years ago is received then: how long a letter is kept counts from here.
+    recorded_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX dead_letter_received ON pii.dead_letter (received_at);
+CREATE INDEX dead_letter_recorded ON pii.dead_letter (recorded_at);
 
 GRANT USAGE ON SCHEMA pii TO forewarn_ingest, forewarn_alerts;
 GRANT SELECT ON pii.vehicle_identity, pii.consent, pii.consent_now TO forewarn_ingest;
 GRANT INSERT ON pii.consent TO forewarn_ingest;
-GRANT SELECT, INSERT, UPDATE ON pii.position, pii.dead_letter TO forewarn_ingest;
+GRANT SELECT, INSERT, UPDATE ON pii.position TO forewarn_ingest;
+GRANT SELECT, INSERT, DELETE, UPDATE (replayed_at) ON pii.dead_letter TO forewarn_ingest;
 GRANT SELECT ON ALL TABLES IN SCHEMA pii TO forewarn_alerts;
 REVOKE SELECT ON pii.dead_letter FROM forewarn_alerts;

@@ -1,0 +1,1 @@
+"""Benchmarks: the product measured on the machine it runs on, beside the limits of what it stands on."""

@@ -1,0 +1,7 @@
+-- How durable the database was: two settings, and the persistence of the partitions that hold the readings.
+SELECT current_setting('fsync'),
+       current_setting('synchronous_commit'),
+       (SELECT string_agg(DISTINCT relation.relpersistence::text, '')
+        FROM pg_partition_tree('telemetry.vehicle_reading') AS part
+        JOIN pg_class AS relation ON relation.oid = part.relid
+        WHERE part.isleaf)
