@@ -56,8 +56,12 @@ format: venv-test  ## put the code in form
 .PHONY: test
 test: venv-test  ## every test; installs mosquitto and chromium when it may
 	@sh tests/install_system_packages.sh
-	$(BIN)/pytest $(PYTEST)
-	$(BIN)/pytest --nbmake notebooks
+	$(BIN)/pytest --ignore=tests/fault $(PYTEST)
+
+.PHONY: test-fault
+test-fault: venv-test  ## kill, cut, stall and poison ingest; one line of figures for each fault
+	@sh tests/install_system_packages.sh
+	$(BIN)/pytest tests/fault -q -p no:cacheprovider $(PYTEST)
 
 .PHONY: lock
 lock:  ## take newer versions of what Forewarn builds on

@@ -60,7 +60,8 @@ class IngestSettings(_Group):
     clock_ahead_s: int = Field(300, ge=0, description="A sample this far in the future is flagged, in s.")
     dead_letter_days: int = Field(30, ge=1, le=3650, description="Days after which a dead letter is deleted.")
     metrics_port: Port | None = Field(
-        None, description="Prometheus port of worker 0, the next one of worker 1 and so on; unset is off."
+        None,
+        description="Prometheus port of worker 0; the next ones are the other workers', the last the charging lane's.",
     )
     metrics_host: str = Field("127.0.0.1", description="Address the Prometheus ports listen on.")
 

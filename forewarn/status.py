@@ -23,6 +23,18 @@ class Part(msgspec.Struct, frozen=True):
     detail: str
 
 
+class LaneSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a lane's samples, over all workers ever; counted where they are stored, so that it balances."""
+
+    lane: str
+    received: int
+    stored: int
+    duplicate: int
+    dead: int
+    refused: int
+    balanced: bool
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything ``forewarn status`` shows. Times are ISO 8601 UTC, None is never; ``samples`` are over all workers."""
 
@@ -31,12 +43,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     open_cases: int | None = None
     dead_letters: int | None = None
     samples: dict[str, int] = msgspec.field(default_factory=dict)
+    lanes: tuple["LaneSamples", ...] = ()
     last_sample_at: str | None = None
     last_runs: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        return all(part.ok for part in self.parts)
+        return all(part.ok for part in self.parts) and all(lane.balanced for lane in self.lanes)
 
 
 def look(settings: Settings) -> Status:
@@ -85,9 +98,22 @@ def _facts(conn: psycopg.Connection[tuple[Any, ...]]) -> dict[str, Any]:
             "dead": dead,
             "refused": refused,
         },
+        "lanes": tuple(_lane(*row) for row in conn.execute(sql.load("forewarn", "lane_outcomes"))),
         "last_sample_at": _iso(last_sample_at),
         "last_runs": {job: _iso(at) for job, at in conn.execute(sql.load("forewarn", "last_runs"))},
     }
+
+
+def _lane(lane: str, received: int, stored: int, duplicate: int, dead: int, refused: int) -> LaneSamples:
+    return LaneSamples(
+        lane=lane,
+        received=received,
+        stored=stored,
+        duplicate=duplicate,
+        dead=dead,
+        refused=refused,
+        balanced=received == stored + duplicate + dead + refused,
+    )
 
 
 def _broker(settings: Settings) -> Part:

@@ -30,6 +30,7 @@ KEEPALIVE_S = 60
 # A week: long enough for a weekend's outage, short enough that a session nobody comes back to does not fill the broker.
 SESSION_EXPIRY_S = 7 * 86_400
 _CONNECT_TIMEOUT_S = 10.0
+_PINGREQ = b"\xc0\x00"
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +61,9 @@ class Consumer:
         self.subscribed = threading.Event()
         self.failure: BaseException | None = None
         self._answered = False
+        # The broker has accepted the protocol once: that it hangs up later has another reason.
+        self._agreed = False
+        self._pinged_at = 0.0
         self._protocol = MQTTProtocolVersion.MQTTv311 if settings.protocol == "3.1.1" else MQTTProtocolVersion.MQTTv5
         self._client = self._new_client()
         self._wake_read, self._wake_write = socket.socketpair()
@@ -80,10 +84,16 @@ class Consumer:
         client.tls_set_context(PacketContext.around(tls_context(self._settings)))
         # With this set paho leaves writing to us: the acknowledgements of a whole batch leave in one piece.
         client.on_socket_register_write = _leave_writing_to_us
+        client.connect_timeout = _CONNECT_TIMEOUT_S
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         return client
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted the connection and it stands."""
+        return self._client.is_connected()
 
     def acknowledge(self, messages: list[Message]) -> None:
         """Acknowledge committed messages; called by the writer's thread."""
@@ -128,13 +138,12 @@ class Consumer:
         try:
             if self._connection and not self._answered:
                 self._say_unanswered()
-                if self._settings.protocol == "auto":
+                if self._settings.protocol == "auto" and not self._agreed:
                     # A broker of old hangs up on a version it does not know; or it was just busy: try in turn.
                     is_5 = self._protocol is MQTTProtocolVersion.MQTTv5
                     self._protocol = MQTTProtocolVersion.MQTTv311 if is_5 else MQTTProtocolVersion.MQTTv5
                 # Certificates are read again: they may have been renewed.
                 self._client = self._new_client()
-            self._client.connect_timeout = _CONNECT_TIMEOUT_S
             self._client.connect(host, port, keepalive=KEEPALIVE_S, **self._session())
         except CertificateUnusable as error:
             _log.error(str(error), attempt=self._attempt)
@@ -169,7 +178,8 @@ class Consumer:
         sock = self._socket()
         if sock is None:
             return
-        holding = self._paused or self._inbox.full
+        # A new connection is read even so, until the broker has answered.
+        holding = self._answered and (self._paused or self._inbox.full)
         reading: list[Any] = [self._wake_read] if holding else [self._wake_read, sock]
         writing = [sock] if sock.wants_write else []
         # A full inbox empties without telling anybody, so look again soon; what TLS has decrypted wakes nobody up.
@@ -180,8 +190,18 @@ class Consumer:
         self._send_acknowledgements()
         if not holding and (sock in ready or sock.has_more):
             self._read(sock)
-        self._client.loop_misc()
+        if holding:
+            self._ping(sock)
+        else:
+            self._client.loop_misc()
         self._flush()
+
+    def _ping(self, sock: PacketSocket) -> None:
+        """Keep the connection while nothing is read: paho would miss the answers to its own pings and hang up."""
+        now = time.monotonic()
+        if now - self._pinged_at >= KEEPALIVE_S / 2:
+            self._pinged_at = now
+            sock.send(_PINGREQ)
 
     def _read(self, sock: PacketSocket) -> None:
         published = sock.take_published()
@@ -231,7 +251,7 @@ class Consumer:
             self._answered = reason != "Unsupported protocol version"
             _log.error("broker refuses the connection", reason=str(reason))
             return
-        self._answered = True
+        self._answered = self._agreed = True
         client.subscribe(self._filters)
 
     def _on_subscribe(self, client: Client, userdata: object, mid: int, reasons: Any, properties: object) -> None:

@@ -54,15 +54,20 @@ def encode_rows(columns: Sequence[Column], *, n_tails: int = 0, tails: dict[int,
     for number, column in enumerate(columns):
         data, present, lengths = _prepare(column)
         prepared.append((data, present, lengths))
-        fields += [(f"l{number}", ">i4"), (f"d{number}", data.dtype.str)]
+        fields.append((f"l{number}", ">i4"))
+        if data is not None:
+            fields.append((f"d{number}", data.dtype.str))
     fields += [(f"t{number}", ">i4") for number in range(n_tails)]
     packed = np.zeros(count, dtype=fields)
     packed["n_fields"] = n_fields
     keep = np.ones((count, packed.dtype.itemsize), dtype=bool)
     offset = 2
     for number, (data, present, lengths) in enumerate(prepared):
-        width = data.dtype.itemsize
         offset += 4
+        if data is None:
+            packed[f"l{number}"] = -1
+            continue
+        width = data.dtype.itemsize
         packed[f"d{number}"] = data
         if present is None:
             packed[f"l{number}"] = width
@@ -95,7 +100,8 @@ def encode_real_array(values: Sequence[float | None] | None) -> bytes:
     if values is None:
         return b"\xff\xff\xff\xff"
     numbers = np.array(values, dtype=np.float64)
-    missing = np.isnan(numbers)
+    # Beyond single precision nothing was measured.
+    missing = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     dimensions = b"".join(
         int(number).to_bytes(4, "big") for number in (1, int(missing.any()), _FLOAT4_OID, len(numbers), 1)
     )
@@ -103,7 +109,7 @@ def encode_real_array(values: Sequence[float | None] | None) -> bytes:
         dimensions = b"".join(number.to_bytes(4, "big") for number in (0, 0, _FLOAT4_OID))
     packed = np.zeros(len(numbers), dtype=[("length", ">i4"), ("value", ">f4")])
     packed["length"] = np.where(missing, -1, 4)
-    packed["value"] = numbers
+    packed["value"] = np.where(missing, 0, numbers)
     keep = np.ones((len(numbers), 8), dtype=bool)
     keep[missing, 4:] = False
     body = dimensions + _flat(packed)[keep].tobytes()
@@ -118,8 +124,11 @@ def encode_jsonb(value: dict[str, Any] | None) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-def _prepare(column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None, NDArray[np.int64] | None]:
+def _prepare(column: Column) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | None, NDArray[np.int64] | None]:
+    """Return (data, which are present, lengths of texts); no data at all for a column that is NULL throughout."""
     if column.type == "text":
+        if all(value is None for value in column.values):
+            return None, None, None
         encoded = [(value or "").encode() for value in column.values]
         present = np.array([value is not None for value in column.values], dtype=bool)
         lengths = np.array([len(value) for value in encoded], dtype=np.int64)
@@ -134,6 +143,8 @@ def _prepare(column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None, ND
     missing = np.isnan(values)
     if not missing.any():
         return values.astype(wire), None, None
+    if missing.all():
+        return None, None, None
     filled = np.where(missing, 0, values)
     return filled.astype(wire), ~missing, None
 

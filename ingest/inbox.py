@@ -38,9 +38,16 @@ class Inbox:
         self._changed = threading.Condition()
         self._waiting_for = 0
         self._last_put = 0.0
+        self._in_hand = 0
 
     def __len__(self) -> int:
         return len(self._messages)
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that wait, and those of the last ``take``, which are done with when the next one is called."""
+        with self._changed:
+            return len(self._messages) + self._in_hand
 
     @property
     def full(self) -> bool:
@@ -63,6 +70,7 @@ class Inbox:
         Returns an empty list when ``stop()`` holds and nothing is left, or after ``oldest_s`` without a message.
         """
         with self._changed:
+            self._in_hand = 0
             deadline = self._clock() + oldest_s
             while len(self._messages) < at_most and self._bytes < at_most_bytes and not stop() and not self.full:
                 if self._messages:
@@ -80,4 +88,5 @@ class Inbox:
                 taken.append(message)
                 taken_bytes += len(message.payload)
             self._bytes -= taken_bytes
+            self._in_hand = len(taken)
             return taken

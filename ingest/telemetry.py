@@ -5,7 +5,7 @@ message read again, sample by sample, to say what is wrong and to keep what is r
 """
 
 from types import GenericAlias
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,6 +14,8 @@ from ingest.quality import Quality
 from ingest.rejected import FrameRejected
 
 MAX_SAMPLES = 1000
+# What is larger is said to be wrong when the message is read with care; the database has no column for it.
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Oddity(msgspec.Struct, frozen=True):
@@ -50,7 +52,7 @@ class TelemetryDecoder:
     def __init__(self, signals: Layout | None = None) -> None:
         self._layout = signals or layout()
         self._sample: Any = msgspec.defstruct(
-            "Sample", [("ts", int), ("signals", self._layout.Signals), ("seq", int, 0)], gc=False
+            "Sample", [("ts", Int64), ("signals", self._layout.Signals), ("seq", Int64, 0)], gc=False
         )
         samples = GenericAlias(list, (self._sample,))
         message: Any = msgspec.defstruct("Message", [("samples", samples), ("vin", str | None, None)])

@@ -17,10 +17,11 @@ from ingest.backoff import backoff_s
 from ingest.consumer import Consumer
 from ingest.gate import Gate
 from ingest.inbox import Inbox, Message
-from ingest.store.connection import DatabaseUnreachable, connect
+from ingest.metrics import WorkerMetrics, port_of, served
+from ingest.store.connection import DatabaseAway, DatabaseUnreachable, connect
 from ingest.store.migrate import check_version
 from ingest.topics import BULK_FILTERS, CHARGING_FILTERS
-from ingest.writer import Epoch, Writer
+from ingest.writer import Epoch, Outcome, Writer
 
 _log = structlog.get_logger(__name__)
 
@@ -44,8 +45,8 @@ def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0, lan
     dsn = settings.database.dsn
     if dsn is None or settings.mqtt.host is None:
         raise UserMistake("ingest needs database.dsn and mqtt.host: set them, or use a command that runs both embedded")
-    with connect(dsn, role="ingest", connect_timeout_s=settings.database.connect_timeout_s) as conn:
-        check_version(conn)
+    if not _check_database(settings, dsn, stop=stop):
+        return
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
     name = f"{settings.mqtt.client_id}-{index if lane == 'bulk' else lane}"
     filters: tuple[str, ...] = BULK_FILTERS if lane == "bulk" else CHARGING_FILTERS
@@ -53,15 +54,43 @@ def run_worker(settings: Settings, *, stop: threading.Event, index: int = 0, lan
         filters = tuple(f"$share/forewarn/{topic_filter}" for topic_filter in filters)
     epoch = Epoch(name, lane, uuid.uuid4(), datetime.now(UTC))
     consumer = Consumer(settings.mqtt, client_id=name, filters=filters, inbox=inbox)
-    network = threading.Thread(target=consumer.run, name="mqtt", daemon=True)
-    network.start()
-    try:
-        _write_until_stopped(settings, dsn, inbox=inbox, consumer=consumer, network=network, stop=stop, epoch=epoch)
-    finally:
-        consumer.stop()
-        network.join(_DRAIN_S)
+    metrics = WorkerMetrics(lane, in_flight=lambda: inbox.in_flight, connected=lambda: consumer.connected)
+    port = port_of(settings.ingest, number=index if lane == "bulk" else settings.ingest.workers)
+    with served(metrics, host=settings.ingest.metrics_host, port=port):
+        network = threading.Thread(target=consumer.run, name="mqtt", daemon=True)
+        network.start()
+        try:
+            _write_until_stopped(
+                settings,
+                dsn,
+                inbox=inbox,
+                consumer=consumer,
+                network=network,
+                stop=stop,
+                epoch=epoch,
+                metrics=metrics,
+            )
+        finally:
+            consumer.stop()
+            network.join(_DRAIN_S)
     if consumer.failure is not None:
         raise RuntimeError("the network thread failed") from consumer.failure
+
+
+def _check_database(settings: Settings, dsn: str, *, stop: threading.Event) -> bool:
+    """Wait for the database, which may be away just now, and check its schema; False when ``stop`` came first."""
+    attempt = 0
+    while not stop.is_set():
+        try:
+            with connect(dsn, role="ingest", connect_timeout_s=settings.database.connect_timeout_s) as conn:
+                check_version(conn)
+            return True
+        except DatabaseAway as error:
+            wait_s = backoff_s(attempt)
+            attempt += 1
+            _log.warning("database away", error=str(error), attempt=attempt, next_try_s=round(wait_s, 1))
+            stop.wait(wait_s)
+    return False
 
 
 def _write_until_stopped(
@@ -73,6 +102,7 @@ def _write_until_stopped(
     network: threading.Thread,
     stop: threading.Event,
     epoch: Epoch,
+    metrics: WorkerMetrics,
 ) -> None:
     batch = -1
     with closing(_PatientWriter(settings, dsn, epoch, stop=stop)) as writer:
@@ -88,10 +118,12 @@ def _write_until_stopped(
             )
             if messages or (batch < 0 and consumer.subscribed.is_set()):
                 batch += 1
+                began = time.monotonic()
                 try:
-                    writer.write(messages, batch=batch)
+                    outcome = writer.write(messages, batch=batch)
                 except _StoppedWaiting:
                     return
+                metrics.count(outcome, took_s=time.monotonic() - began)
                 consumer.acknowledge(messages)
             elif stop.is_set():
                 return
@@ -114,7 +146,7 @@ class _PatientWriter:
         self._writer: Writer | None = None
         self._conn: psycopg.Connection[TupleRow] | None = None
 
-    def write(self, messages: list[Message], *, batch: int) -> None:
+    def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
         """Write, however long the database is away; memory stays bounded since nothing more is read meanwhile.
 
         Raises : _StoppedWaiting, when a shutdown has waited long enough
@@ -122,8 +154,7 @@ class _PatientWriter:
         attempt = 0
         while True:
             try:
-                self._on_connection().write(messages, batch=batch)
-                return
+                return self._on_connection().write(messages, batch=batch)
             except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
                 self.close()
                 wait_s = backoff_s(attempt)

@@ -98,6 +98,7 @@ class Writer:
         Raises  : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
         """
         if self._committed(batch):
+            self._conn.commit()
             return None
         standings = self._gate.standings(self._conn, vins_of(messages))
         self._conn.commit()
@@ -109,18 +110,22 @@ class Writer:
             self._connectors.forget()
             return self._write_singly(messages, standings, batch)
 
-    def _write_together(self, messages: list[Message], standings: Standings, batch: int) -> Outcome:
+    def _write_together(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
         work = self._prepare(messages, standings)
         with self._conn.transaction(), self._conn.cursor() as cursor:
+            if self._committed(batch):
+                return None
             outcome = self._store(cursor, work)
             self._count(cursor, outcome, batch)
         return outcome
 
-    def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome:
+    def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
         """Write message by message in one transaction: what the database refuses becomes a dead letter alone."""
         prepared = [(message, self._prepare([message], standings)) for message in messages]
         total = Outcome()
         with self._conn.transaction(), self._conn.cursor() as cursor:
+            if self._committed(batch):
+                return None
             for message, work in prepared:
                 try:
                     with self._conn.transaction():
@@ -154,10 +159,11 @@ class Writer:
         return _Work(work, rows, dead, repeated)
 
     def _committed(self, batch: int) -> bool:
+        # Locked: an earlier try whose session outlived our connection may still be about to commit.
         row = self._conn.execute(
-            "SELECT batch FROM telemetry.outcome WHERE epoch = %s AND lane = %s", (self._epoch.id, self._epoch.lane)
+            "SELECT batch FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",
+            (self._epoch.id, self._epoch.lane),
         ).fetchone()
-        self._conn.commit()
         return row is not None and int(row[0]) >= batch
 
     def _store(self, cursor: psycopg.Cursor[TupleRow], work: _Work) -> Outcome:

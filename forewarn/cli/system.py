@@ -107,6 +107,10 @@ def status(
         if found.vehicles is not None:
             counts = ", ".join(f"{count:,} {outcome}" for outcome, count in found.samples.items())
             print(f"      samples   {counts}; last at {found.last_sample_at or 'no time'}")
+            for lane in found.lanes:
+                settled = f"{lane.stored:,} stored + {lane.duplicate:,} duplicate + {lane.dead:,} dead"
+                equals = "=" if lane.balanced else "DOES NOT EQUAL"
+                print(f"      {lane.lane:<9} {lane.received:,} received {equals} {settled} + {lane.refused:,} refused")
             print(
                 f"      cars      {found.vehicles:,} enrolled, {found.open_cases:,} open cases, "
                 f"{found.dead_letters:,} dead letters"

@@ -17,6 +17,21 @@ class DatabaseUnreachable(UserMistake):
     """The database does not answer or does not let us in."""
 
 
+class DatabaseAway(DatabaseUnreachable):
+    """The database does not answer: it may be back in a moment."""
+
+
+# A link that is gone without a word is noticed in half a minute, not in the two hours that systems take by default.
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+# The rows of a writer that is gone without a word are free after that long; a live one is never idle inside a batch.
+_IDLE_IN_TRANSACTION = "15s"
+
+
 def connect(
     dsn: str, *, role: Role, autocommit: bool = False, connect_timeout_s: int = 10
 ) -> psycopg.Connection[TupleRow]:
@@ -26,11 +41,16 @@ def connect(
     """
     try:
         connection = psycopg.connect(
-            dsn, autocommit=autocommit, connect_timeout=connect_timeout_s, application_name=f"forewarn {role}"
+            dsn,
+            autocommit=autocommit,
+            connect_timeout=connect_timeout_s,
+            application_name=f"forewarn {role}",
+            **_KEEPALIVE,
         )
         _configure(role)(connection)
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(_advice(dsn, error)) from error
+        advice = _advice(dsn, error)
+        raise (DatabaseAway if "cannot be reached" in advice else DatabaseUnreachable)(advice) from error
     except psycopg.errors.UndefinedObject as error:
         raise DatabaseUnreachable(
             f"{_place(dsn)} has no role forewarn_{role}: bring it to this version with 'forewarn migrate'"
@@ -61,6 +81,10 @@ def open_pool(dsn: str, *, role: Role, max_size: int = 8) -> ConnectionPool[psyc
 def _configure(role: Role) -> Callable[[psycopg.Connection[Any]], None]:
     def configure(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET TIME ZONE 'UTC'")
+        if role == "ingest":
+            connection.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (_IDLE_IN_TRANSACTION,)
+            )
         if role != "admin":
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(f"forewarn_{role}")))
         if not connection.autocommit:

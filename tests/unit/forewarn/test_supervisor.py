@@ -111,3 +111,10 @@ def test_a_child_gets_the_servers_of_its_parent(tmp_path):
     assert environment["FOREWARN_MQTT__PORT"] == "1999"
     assert Path(environment["FOREWARN_DATA_DIR"]) == tmp_path.resolve()
     assert environment["PATH"] == "/bin"
+
+
+def test_a_worker_knows_how_many_share_the_subscription(tmp_path):
+    """Without that it would subscribe for itself and read everything, as every other one."""
+    found = Settings(data_dir=tmp_path)
+    shared = found.model_copy(update={"ingest": found.ingest.model_copy(update={"workers": 3})})
+    assert child_environment(shared, {})["FOREWARN_INGEST__WORKERS"] == "3"

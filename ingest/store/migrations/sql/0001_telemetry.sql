@@ -131,7 +131,8 @@ BEGIN
     END IF;
     -- Two workers may meet the same new day.
     PERFORM pg_advisory_xact_lock(hashtext('telemetry.' || child));
-    IF to_regclass(format('telemetry.%I', child)) IS NOT NULL THEN
+    -- Not to_regclass: waiting for this lock does not refresh what it remembers.
+    IF EXISTS (SELECT FROM pg_class WHERE relnamespace = 'telemetry'::regnamespace AND relname = child) THEN
         RETURN false;
     END IF;
     -- ATTACH takes a weaker lock than CREATE … PARTITION OF: writers of other days go on.
