@@ -5,10 +5,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from config.errors import UserMistake
+
+# Never shown, not even when they are wrong.
+_SECRET = frozenset({"database.dsn", "mqtt.password"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -24,6 +27,22 @@ class _Group(BaseModel):
 class DatabaseSettings(_Group):
     dsn: str | None = Field(None, description="PostgreSQL connection string; unset uses the embedded server.")
     connect_timeout_s: int = Field(10, ge=1, le=300, description="Seconds to wait for a connection.")
+
+    @field_validator("dsn")
+    @classmethod
+    def _readable(cls, dsn: str | None) -> str | None:
+        if dsn is not None:
+            # Imported here: most commands of the embedded set-up start without it.
+            import psycopg
+
+            try:
+                psycopg.conninfo.conninfo_to_dict(dsn)
+            except psycopg.Error as error:
+                # Its own words may quote the password.
+                raise ValueError(
+                    "it is no connection string: write postgresql://user:password@host/database"
+                ) from error
+        return dsn
 
 
 class MqttSettings(_Group):
@@ -133,6 +152,8 @@ def load_settings(config_file: Path | None = None) -> Settings:
 
     try:
         settings = _Settings()
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"{file} is not UTF-8 text: save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{file} is not valid TOML: {error}; correct it") from error
     except ValidationError as error:
@@ -164,7 +185,9 @@ def _problem(detail: Any) -> str:
     name = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; remove it or see docs/settings.md"
-    return f"{name}: {detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r}); see docs/settings.md"
+    message = detail["msg"].removeprefix("Value error, ")
+    shown = "" if name in _SECRET else f" (it is {detail['input']!r})"
+    return f"{name}: {message[0].lower()}{message[1:]}{shown}; see docs/settings.md"
 
 
 def _unknown_variables() -> list[str]:

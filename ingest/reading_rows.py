@@ -22,6 +22,7 @@ _DAY_MS = 86_400_000
 _TABLES = ("vehicle_reading", "cell_reading")
 # After a batch with a row that was there already, so many go through the staging table before it is tried without.
 _STAGED_BATCHES = 20
+_DAYS_AT_ONCE = 16
 _KEYS = ("ts", "vehicle_id", "seq", "received_at", "quality")
 
 
@@ -55,12 +56,14 @@ class ReadingTable:
         if not days:
             return
         dates = [_date(day) for day in sorted(days)]
-        with self._conn.transaction():
-            self._conn.execute(
-                "SELECT telemetry.ensure_partition(parent, day)"
-                " FROM unnest(%s::text[]) AS parent, unnest(%s::date[]) AS day",
-                (list(_TABLES), dates),
-            )
+        # A few at a time: every table a transaction makes takes a lock out of a common store.
+        for first in range(0, len(dates), _DAYS_AT_ONCE):
+            with self._conn.transaction():
+                self._conn.execute(
+                    "SELECT telemetry.ensure_partition(parent, day)"
+                    " FROM unnest(%s::text[]) AS parent, unnest(%s::date[]) AS day",
+                    (list(_TABLES), dates[first : first + _DAYS_AT_ONCE]),
+                )
         self._days |= days
 
     def forget_partitions(self) -> None:

@@ -16,9 +16,10 @@ from ingest.layout import Layout
 from ingest.rejected import FrameRejected
 from ingest.telemetry import TelemetryDecoder
 
-# A car's clock may be wrong by a year or a decade; beyond that the time says nothing, and every day has a partition.
+# A clock may be a year ahead and a car may be silent for a year; beyond that the time says nothing. The bound also
+# keeps the daily partitions that messages can bring about well below the locks a query over all of them may take.
 _LONGEST_AHEAD_MS = 400 * 86_400_000
-_LONGEST_BEHIND_MS = 20 * 366 * 86_400_000
+_LONGEST_BEHIND_MS = 400 * 86_400_000
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+# Trust is not in the costs: an owner who is called for less than one chance in seven learns not to listen.
+LEAST_PROBABILITY = 0.15
 # How many needless calls one missed lamp is worth, by severity (1 personal safety, 2 equipment, 3 notice). Judgement,
 # not measurement: a call costs minutes; a car that stops on the road costs a tow, a battery fire more than money.
 MISSED_COST: Mapping[int, float] = {1: 20.0, 2: 8.0, 3: 3.0}
@@ -19,7 +21,8 @@ def choose_threshold(came_on: Flags, probability: Floats, *, missed_cost: float)
 
     came_on, probability : (n_rows,) of rows whose car the model had not seen
     Returns              : halfway to the next lower score, so that a score a hair below the last one still counts; at
-                           least ``1 / (1 + missed_cost)``, below which no call is worth its cost whatever few rows say
+                           least ``1 / (1 + missed_cost)``, below which no call is worth its cost whatever few rows say,
+                           and ``LEAST_PROBABILITY``
     Raises               : ValueError, when ``came_on`` holds one class only
     """
     if came_on.all() or not came_on.any():
@@ -33,7 +36,7 @@ def choose_threshold(came_on: Flags, probability: Floats, *, missed_cost: float)
     best = int(np.argmin(cost))
     above = -scores[best]
     below = -scores[best + 1] if best + 1 < len(scores) else above
-    return float(max((above + below) / 2, 1 / (1 + missed_cost)))
+    return float(max((above + below) / 2, 1 / (1 + missed_cost), LEAST_PROBABILITY))
 
 
 def metrics_of(

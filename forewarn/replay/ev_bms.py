@@ -172,7 +172,7 @@ def _convert(
         scalars["Vehicle.TraveledDistance"] = _sent(numbers["vehOdo"].mask(reset))
     if "BMSWarningInformation" in numbers:
         level = numbers["BMSWarningInformation"]
-        scalars[f"{_BATTERY}.WarningLevel"] = [None if v != v else int(v) for v in level.tolist()]
+        scalars[f"{_BATTERY}.WarningLevel"] = [int(v) if math.isfinite(v) else None for v in level.tolist()]
     if "BMSChargeStatus" in numbers:
         status = numbers["BMSChargeStatus"]
         if status.isna().any():

@@ -202,3 +202,10 @@ def test_a_partition_that_was_dropped_is_made_again(database, write):
     with psycopg.connect(database) as conn:
         conn.execute("DROP TABLE telemetry.vehicle_reading_p20260101")
     assert write(telemetry(sample(soc=1))).stored == 1
+
+
+def test_a_message_that_spans_years_makes_no_more_partitions_than_it_may(database, write):
+    days = [sample(ts=NOW_MS - n * 86_400_000, soc=1) for n in range(1000)]
+    outcome = write(telemetry(*days))
+    assert (outcome.stored, outcome.dead) == (401, 599)
+    assert write(telemetry(sample(ts=NOW_MS + 1, soc=2))).stored == 1

@@ -54,6 +54,24 @@ def test_a_named_file_must_exist(monkeypatch):
         load_settings()
 
 
+def test_a_secret_is_never_shown(tmp_path, monkeypatch):
+    (tmp_path / "forewarn.toml").write_text("[mqtt]\npassword = 12345\n")
+    monkeypatch.setenv("FOREWARN_DATABASE__DSN", "hunter2secret")
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert "database.dsn" in message
+    assert "mqtt.password" in message
+    assert "hunter2" not in message
+    assert "12345" not in message
+
+
+def test_a_file_that_is_not_utf8_is_one_line(tmp_path):
+    (tmp_path / "forewarn.toml").write_bytes(b'language = "\xff"')
+    with pytest.raises(SettingsInvalid, match="UTF-8"):
+        load_settings()
+
+
 def test_every_setting_is_documented():
     documented = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     for name, variable, default, description in describe():

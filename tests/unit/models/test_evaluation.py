@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from models.evaluation import choose_threshold, metrics_of
+from models.evaluation import LEAST_PROBABILITY, choose_threshold, metrics_of
 
 
 def cost(came_on, probability, threshold, missed_cost):
@@ -20,7 +20,7 @@ def test_no_other_score_worth_a_call_would_cost_less(rows, missed_cost):
     probability = np.array([score for _, score in rows], dtype=np.float64)
     came_on[0], came_on[1] = True, False
     threshold = choose_threshold(came_on, probability, missed_cost=missed_cost)
-    worth_a_call = 1 / (1 + missed_cost)
+    worth_a_call = max(1 / (1 + missed_cost), LEAST_PROBABILITY)
     assert threshold >= worth_a_call
     if threshold > worth_a_call:
         least = min(cost(came_on, probability, score, missed_cost) for score in probability)
@@ -36,7 +36,8 @@ def test_dearer_misses_lower_the_threshold():
 
 def test_few_rows_cannot_talk_anybody_into_hopeless_calls():
     came_on = np.array([True] + [False] * 5)
-    assert choose_threshold(came_on, np.linspace(0.003, 0.001, 6), missed_cost=8) == pytest.approx(1 / 9)
+    assert choose_threshold(came_on, np.linspace(0.003, 0.001, 6), missed_cost=4) == pytest.approx(1 / 5)
+    assert choose_threshold(came_on, np.linspace(0.003, 0.001, 6), missed_cost=20) == LEAST_PROBABILITY
 
 
 def test_one_class_is_refused():
