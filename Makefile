@@ -62,6 +62,7 @@ test: venv-test  ## every test; installs mosquitto and chromium when it may
 test-fault: venv-test  ## kill, cut, stall and poison ingest; one line of figures for each fault
 	@sh tests/install_system_packages.sh
 	$(BIN)/pytest tests/fault -q -p no:cacheprovider $(PYTEST)
+	GBT32960_FUZZ_FRAMES=1000000 $(BIN)/pytest tests/unit/ingest/test_gbt32960_fuzz.py -q -p no:cacheprovider
 
 .PHONY: lock
 lock:  ## take newer versions of what Forewarn builds on
