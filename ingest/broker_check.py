@@ -14,7 +14,8 @@ import msgspec
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from config.settings import MqttSettings
-from ingest.probe_session import WANTED_SESSION_S, BrokerSilent, ProbeSession
+from ingest.consumer import SESSION_EXPIRY_S
+from ingest.probe_session import BrokerSilent, ProbeSession
 from ingest.tls import tls_context
 
 # Publishers split at 1 MB of payload; topic and properties come on top.
@@ -83,10 +84,10 @@ def warnings_about(limits: BrokerLimits, *, shared: bool) -> list[str]:
             "the broker delivers QoS 0 only: whatever is under way when a connection drops is lost; allow QoS 1"
             " (mosquitto max_qos, EMQX mqtt.max_qos_allowed, HiveMQ maximum-qos)"
         )
-    if limits.session_s is not None and limits.session_s < WANTED_SESSION_S:
+    if limits.session_s is not None and limits.session_s < SESSION_EXPIRY_S:
         found.append(
             f"the broker forgets our session after {_duration(limits.session_s)} and what waits in it: an outage longer"
-            f" than that loses data; allow {_duration(WANTED_SESSION_S)} (EMQX mqtt.session_expiry_interval, HiveMQ"
+            f" than that loses data; allow {_duration(SESSION_EXPIRY_S)} (EMQX mqtt.session_expiry_interval, HiveMQ"
             " session-expiry)"
         )
     if limits.packet_bytes is not None and limits.packet_bytes < _WANTED_PACKET_BYTES:

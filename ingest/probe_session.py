@@ -12,10 +12,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from config.settings import MqttSettings
+from ingest.consumer import SESSION_EXPIRY_S
 from ingest.tls import tls_context
 
-# What the consumer asks for: long enough for a weekend's outage.
-WANTED_SESSION_S = 7 * 86_400
 # Sent ahead of the broker's acknowledgements; an MQTT 5 broker lowers it by itself.
 IN_FLIGHT = 1000
 _FORGET_WITHIN_S = 1.0
@@ -88,7 +87,7 @@ class ProbeSession:
         options: dict[str, Any] = {}
         if self.is_5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = WANTED_SESSION_S
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S
             options = {"clean_start": False, "properties": properties}
         host, port = self._settings.host or "127.0.0.1", self._settings.port
         try:

@@ -24,9 +24,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from(
-    "ts kind code state level purposes policy_version id severity samples signals seq session_id measures vin".split()
-)
+FIELDS = "ts kind code state level purposes policy_version id severity samples signals seq session_id measures vin"
+names = st.sampled_from(FIELDS.split())
 
 
 @pytest.mark.parametrize("decode", DECODERS)

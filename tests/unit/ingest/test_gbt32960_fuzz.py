@@ -1,6 +1,6 @@
 """Any bytes at all: a frame or ``FrameRejected``, never another exception, and never a slow one.
 
-``GBT32960_FUZZ_FRAMES=1000000`` runs the million that issue 3 asks for, some minutes; a run of the suite does fewer.
+``GBT32960_FUZZ_FRAMES=1000000`` runs a million, some minutes, as ``make test-fault`` does; the suite does fewer.
 """
 
 import os
