@@ -54,9 +54,9 @@ format: venv-test  ## put the code in form
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: venv-test  ## every test; installs mosquitto and chromium when it may
+test: venv-test  ## the tests, of every kind; installs mosquitto and chromium when it may
 	@sh tests/install_system_packages.sh
-	$(BIN)/pytest --ignore=tests/fault $(PYTEST)
+	$(BIN)/pytest tests/unit tests/integration tests/functional tests/browser tests/fault/test_kill_worker.py $(PYTEST)
 
 .PHONY: test-fault
 test-fault: venv-test  ## kill, cut, stall and poison ingest; one line of figures for each fault
