@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import IO
 
 import psycopg
@@ -11,6 +12,8 @@ import psycopg
 from config import sql
 from config.errors import UserMistake
 from config.settings import Settings
+from forewarn.embedded.account import make_folder
+from forewarn.embedded.disk import is_full
 from forewarn.embedded.locks import try_lock
 from forewarn.message import Message
 from forewarn.publish import publish
@@ -20,12 +23,17 @@ from ingest.store.connection import connect
 # The broker keeps at most 512 MiB unread; this many samples are a tenth of that at their largest.
 _MOST_WAITING = 50_000
 _STALLED_AFTER_S = 60.0
+_LOOK_AT_DISK_AFTER_S = 3.0
 _SUBSCRIBED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.1
 
 
 class DeliveryStalled(UserMistake):
     """What was published does not arrive in the database."""
+
+
+class DiskIsFull(DeliveryStalled):
+    """The embedded database has no room left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ def ingest_workers(settings: Settings) -> list[Child]:
 
 
 def _ingest_lock(settings: Settings) -> IO[str] | None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     return try_lock(settings.data_dir / "ingest.lock", exclusive=True)
 
 
@@ -128,34 +136,69 @@ def deliver(
     """Publish ``messages`` and return what became of them, once every sample is accounted for.
 
     The publisher never runs further ahead than the broker can keep. Other publishers at the same time are counted too.
-    Raises : DeliveryStalled, when ingest accounts for nothing more for ``stalled_after_s``
+    Raises : DeliveryStalled, when ingest accounts for nothing more for ``stalled_after_s``, or sooner when the disk
+             of the embedded database is full
     """
     assert settings.database.dsn is not None
     assert settings.mqtt.host is not None
-    with connect(settings.database.dsn, role="admin", autocommit=True) as conn:
-        before = outcomes(conn)
-        arrived = _Arrival(lambda: outcomes(conn).since(before), stalled_after_s=stalled_after_s, sleep=sleep)
-        published = publish(
-            messages,
-            host=settings.mqtt.host,
-            port=settings.mqtt.port,
-            username=settings.mqtt.username,
-            password=settings.mqtt.password,
-            on_progress=on_progress,
-            throttle=arrived.throttle,
-        )
-        return arrived.wait_until(published)
+    home = _embedded_home(settings)
+
+    def check_disk() -> None:
+        if home is not None and is_full(home):
+            raise DiskIsFull(f"the disk is full at {home}: free some space and try again")
+
+    try:
+        with connect(settings.database.dsn, role="admin", autocommit=True) as conn:
+            before = outcomes(conn)
+            arrived = _Arrival(
+                lambda: outcomes(conn).since(before),
+                stalled_after_s=stalled_after_s,
+                sleep=sleep,
+                on_standstill=check_disk,
+            )
+            published = publish(
+                messages,
+                host=settings.mqtt.host,
+                port=settings.mqtt.port,
+                username=settings.mqtt.username,
+                password=settings.mqtt.password,
+                on_progress=on_progress,
+                throttle=arrived.throttle,
+            )
+            return arrived.wait_until(published)
+    except psycopg.OperationalError:
+        # A full disk may end the server itself.
+        check_disk()
+        raise
+
+
+def _embedded_home(settings: Settings) -> Path | None:
+    """Return the folder of the database when it is the embedded one."""
+    from forewarn.embedded.postgres import running_cluster
+
+    # No user to run an embedded server as: then it is not the one in use.
+    with suppress(UserMistake):
+        cluster = running_cluster(settings.data_dir / "postgres", run_as=settings.embedded.run_as)
+        if cluster is not None and cluster.dsn == settings.database.dsn:
+            return cluster.home
+    return None
 
 
 class _Arrival:
     """Looks at the counters, not more often than they change."""
 
     def __init__(
-        self, count: Callable[[], Outcomes], *, stalled_after_s: float, sleep: Callable[[float], None]
+        self,
+        count: Callable[[], Outcomes],
+        *,
+        stalled_after_s: float,
+        sleep: Callable[[float], None],
+        on_standstill: Callable[[], None] = lambda: None,
     ) -> None:
         self._count = count
         self._stalled_after_s = stalled_after_s
         self._sleep = sleep
+        self._on_standstill = on_standstill
         self._seen = Outcomes()
 
     def throttle(self, published: int) -> None:
@@ -175,5 +218,7 @@ class _Arrival:
                     "see that 'forewarn ingest run' runs on the same broker and database"
                 )
             else:
+                if time.monotonic() - changed_at > _LOOK_AT_DISK_AFTER_S:
+                    self._on_standstill()
                 self._sleep(_LOOK_EVERY_S)
         return self._seen

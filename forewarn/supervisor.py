@@ -22,7 +22,11 @@ _LONGEST_PAUSE_S = 30.0
 # Ingest may take 30 s to write what it has read and wait for a database that is away.
 _STOP_TIMEOUT_S = 45.0
 _LOOK_EVERY_S = 0.1
+# A caller that has failed does not wait for children to finish what cannot be finished either.
+_STOP_AFTER_FAILURE_S = 5.0
 _USER_MISTAKE = 2
+# Tells a child that somebody starts it again. Not one of the settings, hence the underscore.
+SUPERVISED = "_FOREWARN_SUPERVISED"
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +76,7 @@ class Supervisor:
         program: Sequence[str] = (sys.executable, "-P", "-m", "forewarn"),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._environment = dict(environment)
+        self._environment = {**environment, SUPERVISED: "1"}
         self._program = tuple(program)
         self._clock = clock
         self._gave_up: str | None = None
@@ -128,13 +132,13 @@ class Supervisor:
         finally:
             self.stop()
 
-    def stop(self) -> None:
+    def stop(self, *, within_s: float = _STOP_TIMEOUT_S) -> None:
         """Ask every child to end, wait, and kill those that do not."""
         processes = [running.process for running in self._running.values() if running.process is not None]
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        deadline = self._clock() + _STOP_TIMEOUT_S
+        deadline = self._clock() + within_s
         for process in processes:
             try:
                 process.wait(max(0.0, deadline - self._clock()))
@@ -184,16 +188,18 @@ def supervised(children: Sequence[Child], *, environment: Mapping[str, str]) -> 
     supervisor.start()
     watcher = threading.Thread(target=watch, name="supervisor", daemon=True)
     watcher.start()
+    patience_s = _STOP_TIMEOUT_S
     try:
         yield supervisor
     except Exception:
+        patience_s = _STOP_AFTER_FAILURE_S
         # What the caller saw fail is the consequence; a child that gave up is the cause.
         supervisor.check()
         raise
     finally:
         stop.set()
         watcher.join()
-        supervisor.stop()
+        supervisor.stop(within_s=patience_s)
 
 
 def stop_when_parent_ends(stop: threading.Event) -> None:

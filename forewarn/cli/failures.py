@@ -1,6 +1,7 @@
 """What a failure means to the person at the terminal: one line and an exit code, in this one place."""
 
 import errno
+import os
 import sys
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import typer
 from config.errors import UserMistake
 
 MISTAKE = 2
+# EX_TEMPFAIL: the supervisor starts the child again after a pause.
+MAY_PASS = 75
 UNEXPECTED = 1
 INTERRUPTED = 130
 
@@ -38,7 +41,8 @@ def explain(failure: BaseException) -> Explained | None:
         return None
     mistake = _mistake(failure)
     if mistake is not None:
-        return Explained(MISTAKE, f"forewarn: {' '.join(mistake.split())}")
+        code = MAY_PASS if _is_supervised() and _may_pass(failure) else MISTAKE
+        return Explained(code, f"forewarn: {' '.join(mistake.split())}")
     _log(failure)
     return Explained(UNEXPECTED, f"forewarn: unexpected {type(failure).__name__}: {failure}; its trace is above")
 
@@ -50,6 +54,28 @@ def _usage(failure: BaseException) -> str:
         return message
     command = context.command_path if context else "forewarn"
     return f"forewarn: {' '.join(message.split()).rstrip('.')}: see '{command} --help'"
+
+
+def _is_supervised() -> bool:
+    from forewarn.supervisor import SUPERVISED
+
+    return SUPERVISED in os.environ
+
+
+def _may_pass(failure: Exception) -> bool:
+    """Say whether a database was away that may be back in a moment."""
+    # Loaded wherever a database was used.
+    store, psycopg = sys.modules.get("ingest.store.connection"), sys.modules.get("psycopg")
+    cause: BaseException | None = failure
+    while cause is not None:
+        if store is not None and isinstance(cause, store.DatabaseAway):
+            return True
+        if isinstance(cause, UserMistake) or psycopg is None or isinstance(cause, psycopg.errors.DiskFull):
+            return False
+        if isinstance(cause, psycopg.OperationalError):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _mistake(failure: Exception) -> str | None:
@@ -88,6 +114,8 @@ def _of_system(failure: OSError) -> str | None:
         return "the port is in use: stop what listens there or choose another one"
     if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and failure.filename:
         return f"no right to use {failure.filename}: run as its owner or choose another place"
+    if isinstance(failure, NotADirectoryError) and failure.filename:
+        return f"there can be no {failure.filename}, a part of it is a file: set FOREWARN_DATA_DIR to a folder"
     return None
 
 

@@ -37,21 +37,25 @@ def demo(
         vehicles=vehicles,
         days=days,
         seed=seed,
-        show=_show,
+        show=lambda result: _show(result, served=not no_serve),
         serve=None if no_serve else serve_list,
         say=say,
     )
 
 
-def _show(result: "DemoResult") -> None:
+def _show(result: "DemoResult", *, served: bool) -> None:
     from alerts.call_list import to_table
     from forewarn.cli.tables import console
 
     print(in_words(result.outcomes))
     console().print(to_table(result.top, language=result.settings.language))
     web = result.settings.web
-    print(f"Work list: http://{web.host}:{web.port}/")
-    print(f"Serve it again: FOREWARN_DATA_DIR={result.data_dir} {_program()} serve")
+    address, serve_it = f"http://{web.host}:{web.port}/", f"FOREWARN_DATA_DIR={result.data_dir} {_program()} serve"
+    if served:
+        print(f"Work list: {address}")
+        print(f"Serve it again: {serve_it}")
+    else:
+        print(f"The work list is not served now. Serve it at {address}: {serve_it}")
     print(f"The whole list: FOREWARN_DATA_DIR={result.data_dir} {_program()} alerts list --format json")
 
 
@@ -69,6 +73,7 @@ def up() -> None:
     import threading
 
     from forewarn.delivery import ingest_workers, only_ingest
+    from forewarn.embedded.keeper import kept_alive
     from forewarn.supervisor import Child, Supervisor, child_environment, stop_on_signals
 
     stop = threading.Event()
@@ -80,7 +85,7 @@ def up() -> None:
             Child("schedule", ("schedule", "--child")),
             Child("web", ("serve", "--child")),
         ]
-        with only_ingest(settings):
+        with only_ingest(settings), kept_alive(settings, say=say):
             say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
             say(f"Work list http://{settings.web.host}:{settings.web.port}/")
             say("Ctrl-C ends everything.")

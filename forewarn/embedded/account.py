@@ -66,8 +66,20 @@ def can_reach(account: Account | None, path: Path) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its missing parents so that every user can pass through; existing ones keep their mode."""
+    """Create a folder and its missing parents so that every user can pass through; existing ones keep their mode.
+
+    Raises : UserMistake, when there can be no such folder
+    """
     missing = [path, *path.parents]
-    for folder in reversed([folder for folder in missing if not folder.exists()]):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)
+    try:
+        for folder in reversed([folder for folder in missing if not folder.exists()]):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+    except (NotADirectoryError, FileExistsError, FileNotFoundError) as error:
+        raise _no_folder(path) from error
+    if not path.is_dir():
+        raise _no_folder(path)
+
+
+def _no_folder(path: Path) -> UserMistake:
+    return UserMistake(f"{path} cannot be a folder: set FOREWARN_DATA_DIR to a folder of your own")

@@ -65,6 +65,10 @@ class ListeningBroker:
     pid: int
     port: int
 
+    @property
+    def host(self) -> str:
+        return "127.0.0.1"
+
     def stop(self) -> None:
         """End the broker; sessions and undelivered messages go with it."""
         with contextlib.suppress(ProcessLookupError):
@@ -80,7 +84,7 @@ class ListeningBroker:
 def shared_broker(directory: Path, *, port: int | None = None) -> Iterator[ListeningBroker]:
     """Yield the broker of ``directory`` that all processes share; see ``start_broker``."""
     home = _home(directory)
-    with shared_server(home, start=lambda: _start(home, port), stop=ListeningBroker.stop) as broker:
+    with shared_server(home, start=lambda: _start(home, port), stop=_stop_whichever) as broker:
         yield broker
 
 
@@ -97,6 +101,23 @@ def running_broker(directory: Path) -> ListeningBroker | None:
     """Return the broker of ``directory`` if it runs and answers now; starts and creates nothing."""
     broker = _running(directory.resolve())
     return broker if broker is not None and _answers_mqtt(broker.port) else None
+
+
+def restart_broker(broker: ListeningBroker) -> None:
+    """Start a broker that was killed again, on its port; the caller holds the start lock."""
+    _start(broker.home, broker.port)
+
+
+def runs_in(home: Path) -> bool:
+    """Say whether the broker of ``home`` runs; whether it answers is not asked."""
+    return _running(home) is not None
+
+
+def _stop_whichever(started: ListeningBroker) -> None:
+    # Killed and started again, it has another number than at first.
+    running = _running(started.home)
+    if running is not None:
+        running.stop()
 
 
 def _home(directory: Path) -> Path:

@@ -21,7 +21,7 @@ from forewarn.embedded.account import Account, account_for, can_reach, make_fold
 from forewarn.embedded.binaries import SYSTEM_HOME, explain, run_program
 from forewarn.embedded.locks import locked
 from forewarn.embedded.ports import free_port, is_taken
-from forewarn.embedded.processes import runs
+from forewarn.embedded.postmaster import end_server, forget_stale_locks, running_port, socket_folder
 from forewarn.embedded.shared import shared_server
 
 _OWNER = "forewarn"
@@ -29,7 +29,6 @@ _SUPERUSER = "postgres"
 _LONGEST_SOCKET_PATH = 107
 # Recovery after a kill can take a while on a slow disk.
 _START_TIMEOUT_S = 90
-_STOP_TIMEOUT_S = 60
 _LOG_LIMIT_BYTES = 16 * 2**20
 
 
@@ -47,12 +46,11 @@ class Cluster:
         return self.home / "data"
 
     def stop(self, *, remove: bool = False) -> None:
-        """End the server and wait for it. remove : delete its files as well."""
-        sockets = _pid_file(self.data)[4:5]
-        _control(self.home, self.account, "stop", "-m", "fast", "-w", "-t", str(_STOP_TIMEOUT_S))
-        for folder in sockets:
-            if Path(folder) != self.home / "socket":
-                shutil.rmtree(folder, ignore_errors=True)
+        """End the server, should it still run, and wait for it. remove : delete its files as well."""
+        sockets = socket_folder(self.data)
+        end_server(self.data)
+        if sockets is not None and sockets != self.home / "socket":
+            shutil.rmtree(sockets, ignore_errors=True)
         if remove:
             shutil.rmtree(self.home, ignore_errors=True)
 
@@ -79,11 +77,16 @@ def start_cluster(directory: Path, *, run_as: str | None, port: int | None = Non
         return _start(home, account, port)
 
 
+def restart_cluster(cluster: Cluster) -> None:
+    """Start a server that was killed again, on its data and its port; the caller holds the start lock."""
+    _start(cluster.home, cluster.account, cluster.port)
+
+
 def running_cluster(directory: Path, *, run_as: str | None) -> Cluster | None:
     """Return the server of ``directory`` if it runs now; starts and creates nothing."""
     account = account_for(run_as)
     for home in (directory.resolve(), _elsewhere(directory.resolve())):
-        port = _running_port(home / "data")
+        port = running_port(home / "data")
         if port is not None:
             return Cluster(_dsn(home, port), home, port, account)
     return None
@@ -123,7 +126,7 @@ def _start(home: Path, account: Account | None, port: int | None) -> Cluster:
             f"{data} belongs to another user than the one that runs PostgreSQL: "
             "set FOREWARN_EMBEDDED__RUN_AS to its owner or FOREWARN_DATA_DIR to a new folder"
         )
-    running = _running_port(data)
+    running = running_port(data)
     if running is not None:
         if port not in (None, running):
             raise UserMistake(f"PostgreSQL in {home} already runs on port {running}: use that port, or end it first")
@@ -205,7 +208,7 @@ def _launch(home: Path, account: Account | None, port: int | None) -> Cluster:
             if attempt < 4 and ("could not bind" in said or "still in use" in said):
                 time.sleep(0.5)
                 continue
-            if attempt < 4 and "lock file" in said and _forget_stale_locks(home / "data", sockets):
+            if attempt < 4 and "lock file" in said and forget_stale_locks(home / "data", sockets):
                 continue
             raise UserMistake(explain(said, failure, log)) from failure
         remembered.write_text(str(chosen), encoding="ascii")
@@ -239,36 +242,6 @@ def _create_owner(cluster: Cluster) -> None:
         )
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [_OWNER]).rowcount:
             connection.execute(f"CREATE DATABASE {_OWNER} OWNER {_OWNER}")
-
-
-def _running_port(data: Path) -> int | None:
-    """Return the port of the server that runs on ``data``, None when none does."""
-    try:
-        lines = _pid_file(data)
-        pid, port = int(lines[0]), int(lines[3])
-    except (ValueError, IndexError):
-        return None
-    return port if runs(pid, "postgres") else None
-
-
-def _pid_file(data: Path) -> list[str]:
-    # The server writes: its process, data folder, start, port, socket folder, address.
-    try:
-        return (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, PermissionError):
-        return []
-
-
-def _forget_stale_locks(data: Path, sockets: Path) -> bool:
-    """Remove the locks of a server that is gone though its number is in use: given again, or kept by a dead process.
-
-    Should its children still run, the server finds them by their shared memory and refuses to start.
-    """
-    locks = [lock for lock in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")) if lock.exists()]
-    stale = [lock for lock in locks if not runs(int(lock.read_text(encoding="utf-8").split()[0]), "postgres")]
-    for lock in stale:
-        lock.unlink()
-    return bool(stale)
 
 
 def _wait_until_ready(cluster: Cluster) -> None:

@@ -1,10 +1,11 @@
 """One server for all Forewarn processes of a data folder: the first starts it, the last stops it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
+from config.errors import UserMistake
 from forewarn.embedded.locks import locked, try_lock
 
 Server = TypeVar("Server")
@@ -31,10 +32,18 @@ def shared_server(home: Path, *, start: Callable[[], Server], stop: Callable[[Se
             raise
     try:
         yield server
-    finally:
-        with locked(starting):
-            ours.close()
-            alone = try_lock(users, exclusive=True)
-            if alone is not None:
-                with alone:
-                    stop(server)
+    except BaseException:
+        # What failed before counts, not that the server was hard to stop.
+        with suppress(UserMistake, OSError):
+            _leave(starting, users, ours, lambda: stop(server))
+        raise
+    _leave(starting, users, ours, lambda: stop(server))
+
+
+def _leave(starting: Path, users: Path, ours: IO[str], stop: Callable[[], None]) -> None:
+    with locked(starting):
+        ours.close()
+        alone = try_lock(users, exclusive=True)
+        if alone is not None:
+            with alone:
+                stop()

@@ -27,9 +27,9 @@ def demo(data_folder):
     return _forewarn(*DEMO, data_dir=data_folder)
 
 
-def test_it_ends_well_and_names_the_address(demo):
+def test_it_ends_well_and_says_how_to_serve_the_list(demo):
     assert demo.returncode == 0, demo.stderr
-    assert "http://127.0.0.1:8080/" in demo.stdout
+    assert "The work list is not served now. Serve it at http://127.0.0.1:8080/: FOREWARN_DATA_DIR=" in demo.stdout
 
 
 def test_every_sample_is_stored(demo):

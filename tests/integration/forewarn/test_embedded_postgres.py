@@ -85,6 +85,8 @@ def test_a_taken_port_is_a_mistake_said_in_one_line(open_folder):
 def test_the_remembered_port_is_left_to_whoever_took_it(cluster):
     cluster.stop()
     with socket.socket() as other:
+        # Connections of before may linger.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", cluster.port))
         other.listen()
         again = start_cluster(cluster.home, run_as=None)

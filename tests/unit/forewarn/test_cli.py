@@ -10,8 +10,14 @@ import pytest
 import typer
 
 from config.errors import UserMistake
+from config.settings import Settings
 from forewarn import cli
+from forewarn.cli import system
 from forewarn.cli.failures import explain
+from forewarn.delivery import Outcomes
+from forewarn.demo import DemoResult
+from forewarn.supervisor import SUPERVISED
+from ingest.store.connection import DatabaseAway, DatabaseUnreachable
 
 
 def _commands(group, path=()):
@@ -106,6 +112,7 @@ def test_wrong_settings_are_one_line(capsys, monkeypatch):
         (OSError(errno.EADDRINUSE, "Address already in use"), "port is in use"),
         (ModuleNotFoundError("No module named 'paho'", name="paho.mqtt"), "package paho is missing"),
         (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "/etc/x"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/etc/passwd/x"), "no /etc/passwd/x"),
         (UserMistake("two\nlines"), "two lines"),
     ],
 )
@@ -114,6 +121,43 @@ def test_what_a_person_can_mend_is_explained(failure, hint):
     assert explained.code == 2
     assert hint in explained.text
     assert "\n" not in explained.text
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (DatabaseAway("it cannot be reached"), 75),
+        (psycopg.OperationalError("the connection is closed"), 75),
+        (psycopg.errors.DiskFull("could not extend file"), 2),
+        (DatabaseUnreachable("it refuses the password"), 2),
+        (UserMistake("the port is in use"), 2),
+    ],
+)
+def test_a_supervised_child_says_that_a_database_may_be_back(failure, code, monkeypatch):
+    assert explain(failure).code == 2
+    monkeypatch.setenv(SUPERVISED, "1")
+    assert explain(failure).code == code
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/proc/there-is-none"])
+@pytest.mark.parametrize("command", [["up"], ["demo", "--no-serve"], ["migrate"], ["alerts", "list"]])
+def test_a_data_folder_that_cannot_be_is_one_line(command, place, capsys, monkeypatch):
+    monkeypatch.setenv("FOREWARN_DATA_DIR", place)
+    assert cli.run(command) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert place in said[-1]
+    assert "FOREWARN_DATA_DIR" in said[-1]
+    assert not [line for line in said if "Traceback" in line]
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_demo_says_whether_its_list_is_served(served, capsys, tmp_path):
+    result = DemoResult(Settings(), Outcomes(), [], tmp_path)
+    system._show(result, served=served)
+    said = capsys.readouterr().out
+    assert ("Work list: http://127.0.0.1:8080/" in said) is served
+    assert ("not served now" in said) is not served
+    assert f"FOREWARN_DATA_DIR={tmp_path}" in said
 
 
 def test_the_cause_of_a_failure_counts():

@@ -1,8 +1,13 @@
 """The publisher waits for ingest, and says so when ingest does not go on."""
 
+import shutil
+from types import SimpleNamespace
+
 import pytest
 
-from forewarn.delivery import DeliveryStalled, Outcomes, _Arrival
+from forewarn import delivery
+from forewarn.delivery import DeliveryStalled, DiskIsFull, Outcomes, _Arrival
+from forewarn.embedded.disk import is_full
 
 
 def test_outcomes_are_counted_from_a_beginning():
@@ -27,3 +32,18 @@ def test_a_standstill_is_a_mistake_said_in_one_line():
     with pytest.raises(DeliveryStalled, match="3 of 4 samples") as raised:
         arrival.wait_until(4)
     assert "\n" not in str(raised.value)
+
+
+def test_a_standstill_on_a_full_disk_ends_soon(monkeypatch, tmp_path):
+    monkeypatch.setattr(delivery, "_LOOK_AT_DISK_AFTER_S", 0.0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**20))
+    looked = []
+
+    def check():
+        looked.append(is_full(tmp_path))
+        raise DiskIsFull("the disk is full")
+
+    arrival = _Arrival(lambda: Outcomes(), stalled_after_s=60, sleep=lambda seconds: None, on_standstill=check)
+    with pytest.raises(DiskIsFull):
+        arrival.wait_until(4)
+    assert looked == [True]

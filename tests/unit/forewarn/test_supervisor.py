@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from forewarn.supervisor import Child, ChildGaveUp, Supervisor, child_environment, pause_s
+from forewarn import supervisor as supervisor_module
+from forewarn.supervisor import Child, ChildGaveUp, Supervisor, child_environment, pause_s, supervised
 
 _WAIT_FOR_PARENT = "import sys; sys.stdin.buffer.read()"
 
@@ -61,6 +62,45 @@ def test_a_childs_mistake_is_not_repeated():
     with pytest.raises(ChildGaveUp, match="it cannot run"):
         _until(look)
     supervisor.stop()
+
+
+def test_a_child_whose_database_is_away_is_started_again():
+    supervisor = _supervisor("raise SystemExit(75)")
+    supervisor.start()
+    first = supervisor.pids().get("it")
+    try:
+
+        def restarted():
+            supervisor.watch()
+            return supervisor.pids().get("it", first) != first
+
+        _until(restarted)
+    finally:
+        supervisor.stop()
+
+
+def test_children_of_a_caller_that_failed_do_not_keep_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(supervisor_module, "_STOP_AFTER_FAILURE_S", 0.2)
+    deaf, ready = tmp_path / "deaf.py", tmp_path / "ready"
+    deaf.write_text(
+        "import pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, signal.SIG_IGN); pathlib.Path({str(ready)!r}).touch(); time.sleep(60)"
+    )
+    monkeypatch.setattr(Supervisor.__init__, "__kwdefaults__", _with_program((sys.executable, str(deaf))))
+
+    def fail():
+        with supervised([Child("it", ())], environment=os.environ):
+            _until(ready.exists)
+            raise ZeroDivisionError
+
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert time.monotonic() - began < 20
+
+
+def _with_program(program):
+    return {**Supervisor.__init__.__kwdefaults__, "program": program}
 
 
 def test_children_end_with_a_parent_that_was_killed(tmp_path):
