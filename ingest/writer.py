@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 import psycopg
+import structlog
 from psycopg.rows import TupleRow
 
 from config import sql
@@ -31,6 +32,11 @@ from ingest.sorting import DeadLetter, SortedMessages, sort_messages, vins_of
 from ingest.state import newest_values
 from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
+
+# What a value nobody thought of makes Python raise.
+_OVERSIGHTS = (ArithmeticError, LookupError, TypeError, ValueError)
+
+_log = structlog.get_logger(__name__)
 
 Standings = dict[str, Standing | None]
 
@@ -104,6 +110,10 @@ class Writer:
         self._conn.commit()
         try:
             return self._write_together(messages, standings, batch)
+        except _OVERSIGHTS:
+            # A message that we fail on must not stop all others: it is found and kept; the trace says where to look.
+            _log.exception("a message is not understood", batch=batch)
+            return self._write_singly(messages, standings, batch)
         except (psycopg.DataError, psycopg.IntegrityError):
             # A partition may have been dropped, or a message holds what the database refuses outside its readings.
             self._readings.forget_partitions()
@@ -121,12 +131,16 @@ class Writer:
 
     def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
         """Write message by message in one transaction: what the database refuses becomes a dead letter alone."""
-        prepared = [(message, self._prepare([message], standings)) for message in messages]
+        prepared = [(message, self._prepare_one(message, standings)) for message in messages]
         total = Outcome()
         with self._conn.transaction(), self._conn.cursor() as cursor:
             if self._committed(batch):
                 return None
             for message, work in prepared:
+                if isinstance(work, DeadLetter):
+                    store_dead_letters(cursor, [work], epoch=self._epoch.id)
+                    total += Outcome(received=1, dead=1)
+                    continue
                 try:
                     with self._conn.transaction():
                         outcome = self._store(cursor, work)
@@ -146,6 +160,13 @@ class Writer:
                 total += outcome
             self._count(cursor, total, batch)
         return total
+
+    def _prepare_one(self, message: Message, standings: Standings) -> _Work | DeadLetter:
+        try:
+            return self._prepare([message], standings)
+        except _OVERSIGHTS as error:
+            detail = f"{type(error).__name__}: {error}"
+            return DeadLetter(message.received_ms, message.topic, "not_understood", detail, message.payload)
 
     def _prepare(self, messages: list[Message], standings: Standings) -> _Work:
         work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)

@@ -209,3 +209,17 @@ def test_a_message_that_spans_years_makes_no_more_partitions_than_it_may(databas
     outcome = write(telemetry(*days))
     assert (outcome.stored, outcome.dead) == (401, 599)
     assert write(telemetry(sample(ts=NOW_MS + 1, soc=2))).stored == 1
+
+
+def test_a_message_nobody_thought_of_is_a_dead_letter_and_good_ones_go_on(database, write, monkeypatch):
+    decode = write.writer._decoder.decode
+
+    def fail_on_one(payload, *, vin):
+        if b"1234.5" in payload:
+            raise OverflowError("too large for what nobody thought of")
+        return decode(payload, vin=vin)
+
+    monkeypatch.setattr(write.writer._decoder, "decode", fail_on_one)
+    bad = telemetry(sample(ts=NOW_MS - 1, speed=1234.5))
+    assert write(telemetry(sample(soc=1)), bad, telemetry(sample(ts=NOW_MS - 2, soc=2))) == Outcome(3, 2, 0, 1, 0)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("not_understood",)]
