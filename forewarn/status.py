@@ -72,7 +72,7 @@ def _embedded_dsn(settings: Settings) -> str | None:
 
 def _database(dsn: str) -> tuple[Part, dict[str, Any]]:
     from ingest.store.connection import connect
-    from ingest.store.migrate import check_version
+    from ingest.store.version import check_version
 
     try:
         with connect(dsn, role="admin", autocommit=True, connect_timeout_s=3) as conn:

@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ingest.events import EpochMs
-from ingest.rejected import FrameRejected
+from ingest.events import EpochMs, decode_json
 from ingest.telemetry import MAX_SAMPLES
 
 # OCPP's names of what is measured, and the column each has. Source: OCPP 1.6, section 7.31 Measurand; the temperature
@@ -63,12 +62,7 @@ def decode_charger(payload: bytes) -> ChargerMessage:
 
     Raises : FrameRejected
     """
-    try:
-        return _charger_decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise FrameRejected("bad_charger_sample", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameRejected("not_json", str(error)) from error
+    return decode_json(_charger_decoder, payload, "bad_charger_sample")
 
 
 def decode_alarm(payload: bytes) -> Alarm:
@@ -76,12 +70,7 @@ def decode_alarm(payload: bytes) -> Alarm:
 
     Raises : FrameRejected
     """
-    try:
-        return _alarm_decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise FrameRejected("bad_alarm", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameRejected("not_json", str(error)) from error
+    return decode_json(_alarm_decoder, payload, "bad_alarm")
 
 
 def charger_row(sample: ChargerSample) -> dict[str, Any]:

@@ -5,11 +5,13 @@ does not use. That costs the same whichever fields are missing.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from config.signals import Signal
 
 # Signature, no flags, no header extension.
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -37,6 +39,15 @@ class Column(msgspec.Struct, frozen=True):
 
     type: Type
     values: Any
+
+
+def matrix_columns(signals: Sequence[Signal], matrix: NDArray[np.float64]) -> list[Column]:
+    """Return one column per signal.
+
+    matrix : (n, n_signals), in the order of ``signals``
+    """
+    # A signal that is a number has one of the types of a column.
+    return [Column(cast(Type, signal.type), matrix[:, number]) for number, signal in enumerate(signals)]
 
 
 def encode_rows(columns: Sequence[Column], *, n_tails: int = 0, tails: dict[int, bytes] | None = None) -> bytes:

@@ -46,7 +46,7 @@ def decode_event(payload: bytes) -> Event:
 
     Raises : FrameRejected
     """
-    return _decode(_event_decoder, payload, "bad_event")
+    return decode_json(_event_decoder, payload, "bad_event")
 
 
 def decode_consent(payload: bytes) -> ConsentChoice:
@@ -54,10 +54,14 @@ def decode_consent(payload: bytes) -> ConsentChoice:
 
     Raises : FrameRejected
     """
-    return _decode(_consent_decoder, payload, "bad_consent")
+    return decode_json(_consent_decoder, payload, "bad_consent")
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], payload: bytes, reason: str) -> _T:
+def decode_json(decoder: msgspec.json.Decoder[_T], payload: bytes, reason: str) -> _T:
+    """Return what ``decoder`` makes of ``payload``.
+
+    Raises : FrameRejected, for ``reason`` when it is JSON of another shape, else "not_json"
+    """
     try:
         return decoder.decode(payload)
     except msgspec.ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from ingest.datum import gcj02_to_wgs84
-from ingest.gbt32960 import Frame, decode_frame, lamp_states, to_signals
+from ingest.gbt32960 import decode_frame, lamp_states, to_signals
 from ingest.gbt32960.rejected import IGNORABLE_REASONS
 from ingest.gbt32960.signals import LATITUDE, LONGITUDE, WARNING_LEVEL
 from ingest.layout import Layout
@@ -58,7 +58,7 @@ def decode_gbt32960(payload: bytes, *, vin: str, signals: Layout) -> FrameSample
     quality = _quality(flags) | (Quality.UNKNOWN_SIGNAL if extra else 0)
     sample = _Sample(round(at.timestamp() * 1000), signals.Signals(**fields))
     oddity = Oddity(extra, int(quality)) if quality or extra else None
-    return FrameSample(sample, oddity, lamp_states(frame), _level(frame, values))
+    return FrameSample(sample, oddity, lamp_states(frame), _level(values))
 
 
 def _quality(flags: tuple[str, ...]) -> Quality:
@@ -74,7 +74,7 @@ def _quality(flags: tuple[str, ...]) -> Quality:
     return quality
 
 
-def _level(frame: Frame, values: dict[str, Any]) -> int:
+def _level(values: dict[str, Any]) -> int:
     level = values.get(WARNING_LEVEL)
     return level if isinstance(level, int) else 0
 

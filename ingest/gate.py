@@ -9,6 +9,8 @@ from psycopg.rows import TupleRow
 
 from config import sql
 
+_MOST_REMEMBERED = 200_000
+
 
 class Standing(msgspec.Struct, frozen=True):
     """A known car and the purposes its owner agrees to."""
@@ -29,18 +31,19 @@ class Gate:
         """Return the standing of every VIN; None is a car nobody enrolled."""
         now = self._clock()
         wanted = set(vins)
-        stale = [vin for vin in wanted if vin not in self._known or self._known[vin][0] <= now]
+        answer = {vin: self._known[vin][1] for vin in wanted if vin in self._known and self._known[vin][0] > now}
+        stale = list(wanted - answer.keys())
         if stale:
             rows = conn.execute(sql.load("ingest.store", "standing_of_vins"), {"vins": stale}).fetchall()
             found = {vin: Standing(vehicle_id, frozenset(purposes)) for vin, vehicle_id, purposes in rows}
             until = now + self._remember_s
-            if len(self._known) > 200_000:
+            if len(self._known) > _MOST_REMEMBERED:
                 # A flood of made-up VINs must not grow the memory; what is still true is looked up again.
                 self._known.clear()
             for vin in stale:
-                self._known[vin] = (until, found.get(vin))
-            return {vin: found.get(vin) if vin in stale else self._known[vin][1] for vin in wanted}
-        return {vin: self._known[vin][1] for vin in wanted}
+                answer[vin] = found.get(vin)
+                self._known[vin] = (until, answer[vin])
+        return answer
 
     def forget(self, vin: str) -> None:
         """Look this car up afresh next time: its owner has just chosen."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from ingest.batch import Rows
-from ingest.copy_binary import HEADER, TRAILER, Column, encode_jsonb, encode_real_array, encode_rows
+from ingest.copy_binary import HEADER, TRAILER, Column, encode_jsonb, encode_real_array, encode_rows, matrix_columns
 from ingest.layout import Layout
 
 _DAY_MS = 86_400_000
@@ -157,10 +157,7 @@ class ReadingTable:
         ]
 
     def _values(self, rows: Rows) -> list[Column]:
-        numbers = [
-            Column(signal.type, rows.numeric[:, index])  # type: ignore[arg-type]
-            for index, signal in enumerate(self._layout.numeric)
-        ]
+        numbers = matrix_columns(self._layout.numeric, rows.numeric)
         return [*numbers, *(Column("text", values) for values in rows.texts)]
 
 

@@ -96,6 +96,20 @@ def vins_of(messages: Iterable[Message]) -> set[str]:
     return vins - {""}
 
 
+def may_keep(message: Message, standings: Mapping[str, Standing | None]) -> bool:
+    """Say whether a dead letter may hold this message: nothing is kept of what an owner does not agree to."""
+    try:
+        topic = topics.parse(message.topic)
+    except topics.TopicRejected:
+        return True
+    if topic.at is not None:
+        return True
+    standing = standings.get(topic.vin)
+    if standing is None or topic.kind == "consent":
+        return standing is not None
+    return "care" in standing.purposes or (topic.kind == "charging" and "safety" in standing.purposes)
+
+
 def sort_messages(
     messages: Iterable[Message],
     *,

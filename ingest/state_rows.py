@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ingest.copy_binary import HEADER, TRAILER, Column, encode_rows
+from ingest.copy_binary import HEADER, TRAILER, Column, encode_rows, matrix_columns
 from ingest.layout import Layout
 from ingest.state import CarStates
 
@@ -50,7 +50,7 @@ class StateTable:
             Column("timestamptz", states.ts_ms),
             Column("timestamptz", states.received_ms),
             Column("bigint", states.readings),
-            *(Column(signal.type, states.values[:, i]) for i, signal in enumerate(numeric)),  # type: ignore[arg-type]
+            *matrix_columns(numeric, states.values),
             *(Column("text", texts) for texts in states.texts),
             *(Column("timestamptz", states.at_ms[:, i]) for i in range(len(numeric))),
             *(Column("timestamptz", at) for at in states.texts_at),

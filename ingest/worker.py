@@ -19,7 +19,7 @@ from ingest.gate import Gate
 from ingest.inbox import Inbox, Message
 from ingest.metrics import WorkerMetrics, port_of, served
 from ingest.store.connection import DatabaseAway, DatabaseUnreachable, connect
-from ingest.store.migrate import check_version
+from ingest.store.version import check_version
 from ingest.topics import BULK_FILTERS, CHARGING_FILTERS
 from ingest.writer import Epoch, Outcome, Writer
 

@@ -28,7 +28,7 @@ from ingest.other_rows import (
     store_positions,
 )
 from ingest.reading_rows import ReadingTable
-from ingest.sorting import DeadLetter, SortedMessages, sort_messages, vins_of
+from ingest.sorting import DeadLetter, SortedMessages, may_keep, sort_messages, vins_of
 from ingest.state import newest_values
 from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
@@ -110,12 +110,11 @@ class Writer:
         self._conn.commit()
         try:
             return self._write_together(messages, standings, batch)
-        except _OVERSIGHTS:
-            # A message that we fail on must not stop all others: it is found and kept; the trace says where to look.
-            _log.exception("a message is not understood", batch=batch)
-            return self._write_singly(messages, standings, batch)
-        except (psycopg.DataError, psycopg.IntegrityError):
-            # A partition may have been dropped, or a message holds what the database refuses outside its readings.
+        except (*_OVERSIGHTS, psycopg.DataError, psycopg.IntegrityError) as error:
+            # A partition may have been dropped, or one message is what the database refuses or what we fail on: it
+            # must not stop all others, so it is found. The trace says where to look.
+            if isinstance(error, _OVERSIGHTS):
+                _log.exception("a message is not understood", batch=batch)
             self._readings.forget_partitions()
             self._connectors.forget()
             return self._write_singly(messages, standings, batch)
@@ -130,43 +129,36 @@ class Writer:
         return outcome
 
     def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
-        """Write message by message in one transaction: what the database refuses becomes a dead letter alone."""
-        prepared = [(message, self._prepare_one(message, standings)) for message in messages]
+        """Write message by message in one transaction: one that fails becomes a dead letter alone."""
         total = Outcome()
+        prepared: list[tuple[Message, _Work]] = []
+        letters: list[DeadLetter] = []
+        for message in messages:
+            try:
+                prepared.append((message, self._prepare([message], standings)))
+            except _OVERSIGHTS as error:
+                if may_keep(message, standings):
+                    letters.append(_failed_on(message, error, samples=1))
+                    total += Outcome(received=1, dead=1)
+                else:
+                    total += Outcome(received=1, refused=1)
         with self._conn.transaction(), self._conn.cursor() as cursor:
             if self._committed(batch):
                 return None
             for message, work in prepared:
-                if isinstance(work, DeadLetter):
-                    store_dead_letters(cursor, [work], epoch=self._epoch.id)
-                    total += Outcome(received=1, dead=1)
-                    continue
                 try:
                     with self._conn.transaction():
                         outcome = self._store(cursor, work)
-                except (psycopg.DataError, psycopg.IntegrityError) as error:
+                except (*_OVERSIGHTS, psycopg.DataError, psycopg.IntegrityError) as error:
                     self._connectors.forget()
-                    reason = str(error.diag.message_primary or error)
-                    letter = DeadLetter(
-                        message.received_ms,
-                        message.topic,
-                        "refused_by_database",
-                        reason,
-                        message.payload,
-                        samples=work.sorted.received,
-                    )
-                    store_dead_letters(cursor, [letter], epoch=self._epoch.id)
-                    outcome = Outcome(received=work.sorted.received, dead=work.sorted.received)
+                    received, refused = work.sorted.received, work.sorted.refused
+                    if received > refused:
+                        letters.append(_failed_on(message, error, samples=received - refused))
+                    outcome = Outcome(received=received, dead=received - refused, refused=refused)
                 total += outcome
+            store_dead_letters(cursor, letters, epoch=self._epoch.id)
             self._count(cursor, total, batch)
         return total
-
-    def _prepare_one(self, message: Message, standings: Standings) -> _Work | DeadLetter:
-        try:
-            return self._prepare([message], standings)
-        except _OVERSIGHTS as error:
-            detail = f"{type(error).__name__}: {error}"
-            return DeadLetter(message.received_ms, message.topic, "not_understood", detail, message.payload)
 
     def _prepare(self, messages: list[Message], standings: Standings) -> _Work:
         work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)
@@ -240,3 +232,10 @@ class Writer:
     def _letter(self, rows: Rows, row: int, reason: str, detail: str) -> DeadLetter:
         payload = msgspec.json.encode({"samples": [rows.sample(row, self._layout)]})
         return DeadLetter(int(rows.received_ms[row]), rows.topic[row], reason, detail, payload)
+
+
+def _failed_on(message: Message, error: Exception, *, samples: int) -> DeadLetter:
+    reason, detail = "not_understood", f"{type(error).__name__}: {error}"
+    if isinstance(error, psycopg.Error):
+        reason, detail = "refused_by_database", str(error.diag.message_primary or error)
+    return DeadLetter(message.received_ms, message.topic, reason, detail, message.payload, samples=samples)

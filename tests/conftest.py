@@ -4,6 +4,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -59,41 +60,42 @@ def _drop(server_dsn: str, name: str) -> None:
                 time.sleep(0.2)
 
 
+@contextmanager
+def _created(server_dsn: str, prefix: str, *, template: str | None = None) -> Iterator[str]:
+    """Name of a database that exists for as long as it is used."""
+    name = f"{prefix}_{secrets.token_hex(6)}"
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if template is not None:
+        statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+    with psycopg.connect(server_dsn, autocommit=True) as conn:
+        conn.execute(statement)
+    try:
+        yield name
+    finally:
+        _drop(server_dsn, name)
+
+
 @pytest.fixture
 def empty_database(server_dsn: str) -> Iterator[str]:
     """DSN of a database of this test alone, without a schema."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
+    with _created(server_dsn, "test") as name:
         yield conninfo.make_conninfo(server_dsn, dbname=name)
-    finally:
-        _drop(server_dsn, name)
 
 
 @pytest.fixture(scope="session")
 def _template(server_dsn: str) -> Iterator[str]:
     from ingest.store.migrate import migrate
 
-    name = f"template_{secrets.token_hex(6)}"
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    migrate(conninfo.make_conninfo(server_dsn, dbname=name))
-    yield name
-    _drop(server_dsn, name)
+    with _created(server_dsn, "template") as name:
+        migrate(conninfo.make_conninfo(server_dsn, dbname=name))
+        yield name
 
 
 @pytest.fixture
 def database(server_dsn: str, _template: str) -> Iterator[str]:
     """DSN of a migrated database of this test alone; copied from a template, which is faster than migrating."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        conn.execute(statement.format(sql.Identifier(name), sql.Identifier(_template)))
-    try:
+    with _created(server_dsn, "test", template=_template) as name:
         yield conninfo.make_conninfo(server_dsn, dbname=name)
-    finally:
-        _drop(server_dsn, name)
 
 
 @pytest.fixture

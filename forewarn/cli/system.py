@@ -132,8 +132,8 @@ def migrate() -> None:
     Example: FOREWARN_DATABASE__DSN=postgresql://forewarn@db/forewarn forewarn migrate
     """
     from forewarn.embedded import services
-    from ingest.store.migrate import head
     from ingest.store.migrate import migrate as migrate_database
+    from ingest.store.version import head
 
     with services(settings_of_process(), broker=False) as settings:
         migrate_database(dsn_of(settings))

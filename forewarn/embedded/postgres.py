@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,8 +60,7 @@ class Cluster:
 def shared_cluster(directory: Path, *, run_as: str | None, port: int | None = None) -> Iterator[Cluster]:
     """Yield the server of ``directory`` that all processes share; see ``start_cluster``."""
     home, account = _home(directory, run_as)
-    start = lambda: _start(home, account, port)  # noqa: E731
-    with shared_server(home, start=start, stop=Cluster.stop) as cluster:
+    with shared_server(home, start=partial(_start, home, account, port), stop=Cluster.stop) as cluster:
         yield cluster
 
 

@@ -6,7 +6,6 @@ from typing import LiteralString
 import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import create_engine, text
@@ -15,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from config.errors import UserMistake
 from config.signals import Catalogue, catalogue
 from ingest.store.connection import connect
+from ingest.store.version import SchemaTooNew
 
 _COLUMN_TYPES: dict[str, LiteralString] = {
     "real": "real",
@@ -25,14 +25,6 @@ _COLUMN_TYPES: dict[str, LiteralString] = {
 }
 # Any number will do as long as every version of Forewarn takes the same one.
 _MIGRATION_LOCK = 7_033_260
-
-
-class SchemaTooNew(UserMistake):
-    """The database was migrated by a newer Forewarn."""
-
-
-class SchemaOutdated(UserMistake):
-    """The database waits for ``forewarn migrate``."""
 
 
 class SignalRetyped(UserMistake):
@@ -69,35 +61,6 @@ def migrate(dsn: str) -> None:
         raise
     finally:
         engine.dispose()
-
-
-def head() -> str:
-    """Return the newest revision this version knows."""
-    with as_file(files("ingest.store.migrations")) as folder:
-        config = Config()
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        revision = ScriptDirectory.from_config(config).get_current_head()
-    assert revision is not None
-    return revision
-
-
-def check_version(conn: psycopg.Connection[tuple[object, ...]]) -> None:
-    """Refuse to work on a schema of another version.
-
-    Raises : SchemaOutdated or SchemaTooNew
-    """
-    try:
-        with conn.transaction():
-            row = conn.execute("SELECT version_num FROM public.schema_version").fetchone()
-    except psycopg.errors.UndefinedTable as error:
-        raise SchemaOutdated("the database is empty: run 'forewarn migrate'") from error
-    found, wanted = (str(row[0]) if row else ""), head()
-    if found < wanted:
-        raise SchemaOutdated(
-            f"the database is at {found or 'nothing'}, this version needs {wanted}: run 'forewarn migrate'"
-        )
-    if found > wanted:
-        raise SchemaTooNew(f"the database is at {found}, newer than {wanted}: upgrade this installation")
 
 
 def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], wanted: Catalogue) -> None:

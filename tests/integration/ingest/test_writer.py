@@ -223,3 +223,12 @@ def test_a_message_nobody_thought_of_is_a_dead_letter_and_good_ones_go_on(databa
     bad = telemetry(sample(ts=NOW_MS - 1, speed=1234.5))
     assert write(telemetry(sample(soc=1)), bad, telemetry(sample(ts=NOW_MS - 2, soc=2))) == Outcome(3, 2, 0, 1, 0)
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("not_understood",)]
+
+
+def test_nothing_is_kept_of_a_message_nobody_thought_of_when_its_owner_did_not_agree(database, write, monkeypatch):
+    def fail(payload, *, vin):
+        raise OverflowError("too large for what nobody thought of")
+
+    monkeypatch.setattr(write.writer._decoder, "decode", fail)
+    assert write(telemetry(sample(soc=1), vin="LFWA0000000000009")) == Outcome(received=1, refused=1)
+    assert rows(database, "SELECT count(*) FROM pii.dead_letter") == [(0,)]
