@@ -10,6 +10,8 @@ BIN := .venv/bin
 ARGS :=
 # Arguments for pytest, as in: make test PYTEST="-k replay"
 PYTEST :=
+# The server for "make test-timescale", a superuser's login: its tests make and drop databases of their own.
+DSN :=
 
 .PHONY: help
 help:  ## show what there is
@@ -54,13 +56,20 @@ format: venv-test  ## put the code in form
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: venv-test  ## the tests, of every kind; installs mosquitto and chromium when it may
-	@sh tests/install_system_packages.sh
+test: venv-test test-programs  ## the tests, of every kind; installs mosquitto, chromium and node when it may
 	$(BIN)/pytest tests/unit tests/integration tests/functional tests/browser tests/fault/test_kill_worker.py $(PYTEST)
 
-.PHONY: test-fault
-test-fault: venv-test  ## kill, cut, stall and poison ingest; one line of figures for each fault
+.PHONY: test-programs
+test-programs:
 	@sh tests/install_system_packages.sh
+
+.PHONY: test-timescale
+test-timescale: venv-test test-programs  ## every integration test on a server of yours: make test-timescale DSN=postgresql://…
+	@[ -n "$(DSN)" ] || { echo "name a server: make test-timescale DSN=postgresql://user:password@host/postgres" >&2; exit 2; }
+	FOREWARN_TEST_DSN="$(DSN)" $(BIN)/pytest tests/integration $(PYTEST)
+
+.PHONY: test-fault
+test-fault: venv-test test-programs  ## kill, cut, stall and poison ingest; one line of figures for each fault
 	$(BIN)/pytest tests/fault -q -p no:cacheprovider $(PYTEST)
 	GBT32960_FUZZ_FRAMES=1000000 $(BIN)/pytest tests/unit/ingest/test_gbt32960_fuzz.py -q -p no:cacheprovider
 

@@ -85,6 +85,29 @@ class IngestSettings(_Group):
     metrics_host: str = Field("127.0.0.1", description="Address the Prometheus ports listen on.")
 
 
+class StoreSettings(_Group):
+    timescaledb: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="TimescaleDB: auto uses it where the server has it, required refuses a server without, off"
+        " leaves a new database without it.",
+    )
+    columnstore_after_days: int = Field(
+        7, ge=1, le=3650, description="Days after which readings go to the columnstore."
+    )
+    rollup_columnstore_after_days: int = Field(
+        30, ge=8, le=3650, description="Days after which rollups go to the columnstore."
+    )
+    reading_days: int = Field(400, ge=8, le=36500, description="Days that readings of cars are kept.")
+    cell_days: int = Field(180, ge=8, le=36500, description="Days that voltages and temperatures of cells are kept.")
+    charging_days: int = Field(400, ge=8, le=36500, description="Days that readings of charging stations are kept.")
+    safety_days: int = Field(
+        30, ge=1, le=30, description="Days that charging signals of cars with consent to safety alone are kept."
+    )
+    minute_days: int = Field(90, ge=8, le=36500, description="Days that rollups by minute are kept.")
+    hour_days: int = Field(1100, ge=8, le=36500, description="Days that rollups by hour are kept.")
+    day_days: int = Field(3660, ge=8, le=36500, description="Days that rollups by day are kept.")
+
+
 class WebSettings(_Group):
     host: str = Field("127.0.0.1", description="Address the work list listens on.")
     port: Port = Field(8080, description="Port the work list listens on.")
@@ -93,6 +116,8 @@ class WebSettings(_Group):
 class ScheduleSettings(_Group):
     score_every_min: int = Field(60, ge=1, description="Minutes between scorings.")
     judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
+    refresh_every_min: int = Field(15, ge=1, description="Minutes between refreshes of the rollups.")
+    expire_every_h: int = Field(24, ge=1, description="Hours between deletions of what is older than it may be.")
     train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
 
 
@@ -119,6 +144,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mqtt: MqttSettings = MqttSettings()
     ingest: IngestSettings = IngestSettings()
+    store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()

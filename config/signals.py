@@ -29,6 +29,7 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frozen_after_s: float | None = None
     overlay: bool = False
     derived: bool = False
+    rollup: bool = True
 
     def name(self, language: str) -> str:
         return self.zh if language.startswith("zh") else self.en
@@ -48,6 +49,11 @@ class Catalogue:
     def columns(self) -> tuple[Signal, ...]:
         """Signals that are a column of ``telemetry.vehicle_reading``, in column order."""
         return tuple(signal for signal in self.signals if signal.type not in ("real[]", "position"))
+
+    @property
+    def rolled_up(self) -> tuple[Signal, ...]:
+        """Signals that the rollups by minute, hour and day sum up, in column order."""
+        return tuple(signal for signal in self.columns if signal.rollup and signal.type != "text")
 
 
 def parse_catalogue(tables: Mapping[str, Mapping[str, Any]]) -> Catalogue:

@@ -101,7 +101,7 @@ def _empty(settings: Settings) -> None:
         conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
     shutil.rmtree(settings.data_dir / "models", ignore_errors=True)
-    migrate(settings.database.dsn)
+    migrate(settings.database.dsn, settings.store)
 
 
 def _publish_fleet(settings: Settings, *, vehicles: int, days: int, seed: int, end: datetime) -> Outcomes:

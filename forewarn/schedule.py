@@ -17,13 +17,16 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from config import sql
 from config.errors import UserMistake
 from config.settings import Settings
+from config.signals import catalogue
 from ingest.store.connection import connect
 
-JobName = Literal["train", "score", "triage", "judge", "expire-dead-letters"]
+JobName = Literal["train", "score", "triage", "judge", "refresh", "expire"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
 _ELECTION_EVERY_S = 5.0
+# Partitions are there before their day comes, also when the schedule stands still over a long weekend.
+_DAYS_AHEAD = timedelta(days=7)
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +53,7 @@ def train(context: JobContext) -> Any:
     """Train a model for every predicted fault mode."""
     from models.training import train as train_models
 
+    _bring_up_to_date(context)
     with connect(context.dsn, role="models") as conn:
         return train_models(conn, as_of=context.day, data_dir=context.settings.data_dir)
 
@@ -58,6 +62,7 @@ def score(context: JobContext) -> Any:
     """Score every car with the champion models."""
     from models.scoring import score as score_fleet
 
+    _bring_up_to_date(context)
     with connect(context.dsn, role="models") as conn:
         return score_fleet(conn, as_of=context.day, data_dir=context.settings.data_dir)
 
@@ -78,13 +83,37 @@ def judge(context: JobContext) -> Any:
         return judge_changed_days(conn)
 
 
-def expire_dead_letters(context: JobContext) -> Any:
-    """Delete dead letters that are older than the settings allow."""
-    from ingest.store.dead_letters import expire
+def refresh(context: JobContext) -> Any:
+    """Roll up the days of cars that were judged, and make the partitions of the days to come."""
+    from ingest.store.timeseries.detect import engine_of
 
-    older_than = timedelta(days=context.settings.ingest.dead_letter_days)
+    today = context.clock().date()
+    # What was expired in part is not rolled up anew from what is left.
+    keep_from = today - timedelta(days=context.settings.store.reading_days)
+    with connect(context.dsn, role="admin", autocommit=True) as conn:
+        engine = engine_of(conn)
+        engine.make_days(conn, today, today + _DAYS_AHEAD)
+        return engine.refresh(conn, catalogue(), keep_from=keep_from)
+
+
+def expire(context: JobContext) -> Any:
+    """Delete dead letters, readings and rollups that are older than the settings allow."""
+    from ingest.store import dead_letters
+    from ingest.store.timeseries import retention
+    from ingest.store.timeseries.detect import engine_of
+
+    now, settings = context.clock(), context.settings
+    with connect(context.dsn, role="admin", autocommit=True) as conn:
+        found = retention.expire(conn, engine_of(conn), settings.store, now=now)
+    older_than = timedelta(days=settings.ingest.dead_letter_days)
     with connect(context.dsn, role="ingest", autocommit=True) as conn:
-        return expire(conn, now=context.clock(), older_than=older_than)
+        return {**found, "dead_letter": dead_letters.expire(conn, now=now, older_than=older_than)}
+
+
+def _bring_up_to_date(context: JobContext) -> None:
+    """Have the rollups hold everything that was received: models read nothing else."""
+    judge(context)
+    refresh(context)
 
 
 JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
@@ -92,7 +121,8 @@ JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
     "score": score,
     "triage": triage,
     "judge": judge,
-    "expire-dead-letters": expire_dead_letters,
+    "refresh": refresh,
+    "expire": expire,
 }
 
 
@@ -128,8 +158,9 @@ class Schedule:
             "train": timedelta(hours=settings.train_every_h),
             "score": timedelta(minutes=settings.score_every_min),
             "judge": timedelta(minutes=settings.judge_every_min),
-            # Keeps no record of its runs: it is due at every start too, which costs one look at an index.
-            "expire-dead-letters": timedelta(days=1),
+            # These keep no record of their runs: they are due at every start too, which costs a look at what is there.
+            "refresh": timedelta(minutes=settings.refresh_every_min),
+            "expire": timedelta(hours=settings.expire_every_h),
         }
         with connect(self._context.dsn, role="schedule", autocommit=True) as conn:
             last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())

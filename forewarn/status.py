@@ -36,7 +36,10 @@ class LaneSamples(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything ``forewarn status`` shows. Times are ISO 8601 UTC, None is never; ``samples`` are over all workers."""
+    """Everything ``forewarn status`` shows. Times are ISO 8601 UTC, None is never; ``samples`` are over all workers.
+
+    store_advice : what it costs that the database is without TimescaleDB; None when it has it
+    """
 
     parts: tuple[Part, ...]
     vehicles: int | None = None
@@ -45,6 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     samples: dict[str, int] = msgspec.field(default_factory=dict)
     lanes: tuple["LaneSamples", ...] = ()
     last_sample_at: str | None = None
+    store_advice: str | None = None
     last_runs: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
@@ -72,13 +76,15 @@ def _embedded_dsn(settings: Settings) -> str | None:
 
 def _database(dsn: str) -> tuple[Part, dict[str, Any]]:
     from ingest.store.connection import connect
+    from ingest.store.timeseries.detect import engine_of
     from ingest.store.version import check_version
 
     try:
         with connect(dsn, role="admin", autocommit=True, connect_timeout_s=3) as conn:
-            server = f"PostgreSQL {conn.info.parameter_status('server_version')}"
+            engine = engine_of(conn)
             check_version(conn)
-            return Part("database", True, f"{server}, schema up to date"), _facts(conn)
+            facts = _facts(conn) | {"store_advice": engine.advice}
+            return Part("database", True, f"{engine.name}, schema up to date"), facts
     except UserMistake as error:
         return Part("database", False, str(error)), {}
 

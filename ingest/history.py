@@ -23,7 +23,7 @@ _JUDGE_LOCK = 7_033_262
 def judge_changed_days(conn: psycopg.Connection[Any]) -> int:
     """Judge every day that changed; return how many readings were flagged or cleared.
 
-    conn : role ingest, outside a transaction; another process that judges at the same time is left alone
+    conn : role ingest, outside a transaction; of several processes that judge one works at a time
     """
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS judged_day (vehicle_id bigint, day date) ON COMMIT DELETE ROWS")
     conn.commit()
@@ -31,9 +31,7 @@ def judge_changed_days(conn: psycopg.Connection[Any]) -> int:
     changed = 0
     while True:
         with conn.transaction(), conn.cursor() as cursor:
-            row = cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (_JUDGE_LOCK,)).fetchone()
-            if row is None or not row[0]:
-                return changed
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_JUDGE_LOCK,))
             cursor.execute(sql_files.load("ingest.store", "take_changed_days"), {"limit": _AT_ONCE})
             if cursor.rowcount == 0:
                 return changed

@@ -5,24 +5,20 @@ there already or is refused. Re-sent readings come in bouts, so after one the ne
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 import numpy as np
 import psycopg
-from numpy.typing import NDArray
 from psycopg import sql
 
 from ingest.batch import Rows
 from ingest.copy_binary import HEADER, TRAILER, Column, encode_jsonb, encode_real_array, encode_rows, matrix_columns
 from ingest.layout import Layout
 
-_DAY_MS = 86_400_000
-_TABLES = ("vehicle_reading", "cell_reading")
+TABLES = ("vehicle_reading", "cell_reading")
 # After a batch with a row that was there already, so many go through the staging table before it is tried without.
 _STAGED_BATCHES = 20
-_DAYS_AT_ONCE = 16
 _KEYS = ("ts", "vehicle_id", "seq", "received_at", "quality")
 
 
@@ -44,31 +40,10 @@ class ReadingTable:
     def __init__(self, conn: psycopg.Connection[Any], signals: Layout) -> None:
         self._conn = conn
         self._layout = signals
-        self._days: set[int] = set()
         self._staged_batches = 0
         self._statements = _Statements(signals)
         conn.execute(self._statements.stage)
         conn.commit()
-
-    def make_partitions(self, ts_ms: NDArray[np.int64]) -> None:
-        """Make the daily partitions these instants need, in a transaction of its own: it locks the table briefly."""
-        days = set(np.unique(ts_ms // _DAY_MS).tolist()) - self._days
-        if not days:
-            return
-        dates = [_date(day) for day in sorted(days)]
-        # A few at a time: every table a transaction makes takes a lock out of a common store.
-        for first in range(0, len(dates), _DAYS_AT_ONCE):
-            with self._conn.transaction():
-                self._conn.execute(
-                    "SELECT telemetry.ensure_partition(parent, day)"
-                    " FROM unnest(%s::text[]) AS parent, unnest(%s::date[]) AS day",
-                    (list(_TABLES), dates[first : first + _DAYS_AT_ONCE]),
-                )
-        self._days |= days
-
-    def forget_partitions(self) -> None:
-        """Ask the database again which partitions exist: one may have been dropped."""
-        self._days.clear()
 
     def insert(self, rows: Rows) -> Verdict:
         """Insert rows inside the caller's transaction; one bad row never costs the others.
@@ -209,7 +184,3 @@ def _names(columns: Iterable[str]) -> sql.Composed:
 
 def _qualified(table: str, columns: Iterable[str]) -> list[sql.Identifier]:
     return [sql.Identifier(table, column) for column in columns]
-
-
-def _date(day: int) -> date:
-    return datetime.fromtimestamp(day * _DAY_MS / 1000, tz=UTC).date()

@@ -13,13 +13,14 @@ from psycopg.rows import TupleRow
 
 from config.errors import UserMistake
 from config.settings import Settings
+from config.signals import catalogue
 from ingest.backoff import backoff_s
 from ingest.consumer import Consumer
 from ingest.gate import Gate
 from ingest.inbox import Inbox, Message
 from ingest.metrics import WorkerMetrics, port_of, served
 from ingest.store.connection import DatabaseAway, DatabaseUnreachable, connect
-from ingest.store.version import check_version
+from ingest.store.version import check_columns, check_version
 from ingest.topics import BULK_FILTERS, CHARGING_FILTERS
 from ingest.writer import Epoch, Outcome, Writer
 
@@ -84,6 +85,7 @@ def _check_database(settings: Settings, dsn: str, *, stop: threading.Event) -> b
         try:
             with connect(dsn, role="ingest", connect_timeout_s=settings.database.connect_timeout_s) as conn:
                 check_version(conn)
+                check_columns(conn, catalogue())
             return True
         except DatabaseAway as error:
             wait_s = backoff_s(attempt)

@@ -27,7 +27,8 @@ from ingest.other_rows import (
     store_lamps,
     store_positions,
 )
-from ingest.reading_rows import ReadingTable
+from ingest.partitions import Partitions
+from ingest.reading_rows import TABLES, ReadingTable
 from ingest.sorting import DeadLetter, SortedMessages, may_keep, sort_messages, vins_of
 from ingest.state import newest_values
 from ingest.state_rows import StateTable
@@ -94,6 +95,7 @@ class Writer:
         self._decoder = TelemetryDecoder(self._layout)
         self._readings = ReadingTable(conn, self._layout)
         self._connectors = Connectors()
+        self._partitions = Partitions(conn)
         self._states = StateTable(conn, self._layout)
 
     def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
@@ -115,7 +117,7 @@ class Writer:
             # must not stop all others, so it is found. The trace says where to look.
             if isinstance(error, _OVERSIGHTS):
                 _log.exception("a message is not understood", batch=batch)
-            self._readings.forget_partitions()
+            self._partitions.forget()
             self._connectors.forget()
             return self._write_singly(messages, standings, batch)
 
@@ -166,7 +168,10 @@ class Writer:
         chosen, repeated, conflicts = split_repeats(rows)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
         rows = rows.take(chosen)
-        self._readings.make_partitions(rows.ts_ms)
+        self._partitions.make(TABLES, rows.ts_ms)
+        self._partitions.make(
+            ("charging_reading",), [sample.ts for report in work.chargers for sample in report.message.samples]
+        )
         for _, vin, _ in work.choices:
             self._gate.forget(vin)
         return _Work(work, rows, dead, repeated)

@@ -21,6 +21,24 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+_engines = pytest.StashKey[set[str]]()
+
+
+def name_engine(config: pytest.Config, dsn: str, *, wasm: bool, timescale: bool) -> None:
+    """Have the run's last lines name this engine of the store, with its version."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        server = (conn.info.parameter_status("server_version") or "").split(" ")[0]
+        query = "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+        row = conn.execute(query).fetchone() if timescale else None
+    name = f"TimescaleDB {row[0]} on PostgreSQL {server}" if row else f"PostgreSQL {server} without TimescaleDB"
+    config.stash.setdefault(_engines, set()).add(f"{name} (WebAssembly)" if wasm else name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name in sorted(config.stash.get(_engines, set())):
+        terminalreporter.write_line(f"store tests ran on {name}")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real recordings, which lie beside the checkout of those who have them."""
@@ -46,6 +64,13 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cluster.stop(remove=True)
 
 
+def has_timescaledb(server_dsn: str) -> bool:
+    """Say whether the server can make TimescaleDB part of a database."""
+    with psycopg.connect(server_dsn) as conn:
+        query = "SELECT FROM pg_available_extensions WHERE name = 'timescaledb'"
+        return conn.execute(query).fetchone() is not None
+
+
 def _drop(server_dsn: str, name: str) -> None:
     """Drop a database; autovacuum may be in it, and only a superuser may end that: wait for it to leave."""
     deadline = time.monotonic() + 30
@@ -61,7 +86,7 @@ def _drop(server_dsn: str, name: str) -> None:
 
 
 @contextmanager
-def _created(server_dsn: str, prefix: str, *, template: str | None = None) -> Iterator[str]:
+def created(server_dsn: str, prefix: str, *, template: str | None = None) -> Iterator[str]:
     """Name of a database that exists for as long as it is used."""
     name = f"{prefix}_{secrets.token_hex(6)}"
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
@@ -78,24 +103,40 @@ def _created(server_dsn: str, prefix: str, *, template: str | None = None) -> It
 @pytest.fixture
 def empty_database(server_dsn: str) -> Iterator[str]:
     """DSN of a database of this test alone, without a schema."""
-    with _created(server_dsn, "test") as name:
+    with created(server_dsn, "test") as name:
+        yield conninfo.make_conninfo(server_dsn, dbname=name)
+
+
+@pytest.fixture
+def other_empty_database(server_dsn: str) -> Iterator[str]:
+    """DSN of a second database of this test alone, without a schema."""
+    with created(server_dsn, "test") as name:
         yield conninfo.make_conninfo(server_dsn, dbname=name)
 
 
 @pytest.fixture(scope="session")
-def _template(server_dsn: str) -> Iterator[str]:
+def _template(server_dsn: str) -> Iterator[str | None]:
     from ingest.store.migrate import migrate
 
-    with _created(server_dsn, "template") as name:
+    if has_timescaledb(server_dsn):
+        # Its workers sit in every database that has it, and one that is in use cannot be copied.
+        yield None
+        return
+    with created(server_dsn, "template") as name:
         migrate(conninfo.make_conninfo(server_dsn, dbname=name))
         yield name
 
 
 @pytest.fixture
-def database(server_dsn: str, _template: str) -> Iterator[str]:
+def database(server_dsn: str, _template: str | None) -> Iterator[str]:
     """DSN of a migrated database of this test alone; copied from a template, which is faster than migrating."""
-    with _created(server_dsn, "test", template=_template) as name:
-        yield conninfo.make_conninfo(server_dsn, dbname=name)
+    from ingest.store.migrate import migrate
+
+    with created(server_dsn, "test", template=_template) as name:
+        dsn = conninfo.make_conninfo(server_dsn, dbname=name)
+        if _template is None:
+            migrate(dsn)
+        yield dsn
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import typer
 
 from config.errors import UserMistake
 from forewarn.cli import dead_letters
-from forewarn.cli.opening import opened, say, settings_of_process
+from forewarn.cli.opening import opened, say, say_what_store_costs, settings_of_process
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -35,7 +35,8 @@ def run(
     stop = threading.Event()
     stop_on_signals(stop)
     own_broker = settings_of_process().mqtt.host is None
-    with opened(broker=True, workers=workers) as settings, only_ingest(settings):
+    with opened(broker=True, workers=workers, patient=True) as settings, only_ingest(settings):
+        say_what_store_costs(settings)
         if not own_broker:
             for line in _warnings(settings):
                 say(f"Warning: {line}")

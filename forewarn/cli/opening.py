@@ -19,10 +19,12 @@ def settings_of_process() -> "Settings":
 
 
 @contextmanager
-def opened(*, broker: bool = False, workers: int | None = None) -> "Iterator[Settings]":
+def opened(*, broker: bool = False, workers: int | None = None, patient: bool = False) -> "Iterator[Settings]":
     """Yield settings that reach every server needed; the embedded database is brought to this version.
 
     workers : takes the place of the setting ``ingest.workers``
+    patient : a database that is away is no reason to end, since whoever needs it waits for it
+    Raises  : DatabaseUnreachable; SchemaOutdated or SchemaTooNew, for a database of another version
     """
     from forewarn.embedded import services
 
@@ -35,14 +37,42 @@ def opened(*, broker: bool = False, workers: int | None = None) -> "Iterator[Set
             from ingest.store.migrate import migrate
 
             assert complete.database.dsn is not None
-            migrate(complete.database.dsn)
+            migrate(complete.database.dsn, settings.store)
+        else:
+            _check_version(complete, patient=patient)
         yield complete
+
+
+def _check_version(settings: "Settings", *, patient: bool) -> None:
+    from ingest.store.connection import DatabaseAway, connect
+    from ingest.store.version import check_version
+
+    try:
+        with connect(dsn_of(settings), role="admin", autocommit=True) as conn:
+            check_version(conn)
+    except DatabaseAway:
+        if not patient:
+            raise
 
 
 def dsn_of(settings: "Settings") -> str:
     """Return the DSN of opened settings."""
     assert settings.database.dsn is not None
     return settings.database.dsn
+
+
+def say_what_store_costs(settings: "Settings") -> None:
+    """Say that there is no TimescaleDB, when there is none, and what that costs; nothing while the database is away."""
+    from ingest.store.connection import DatabaseAway, connect
+    from ingest.store.timeseries.detect import engine_of
+
+    try:
+        with connect(dsn_of(settings), role="admin", autocommit=True) as conn:
+            engine = engine_of(conn)
+    except DatabaseAway:
+        return
+    if engine.advice is not None:
+        say(f"{engine.name}: {engine.advice}")
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forewarn.cli.opening import dsn_of, opened, say, settings_of_process
+from forewarn.cli.opening import dsn_of, opened, say, say_what_store_costs, settings_of_process
 from forewarn.cli.publish import in_words
 from forewarn.cli.serving import check_free, serve_list
 
@@ -78,7 +78,7 @@ def up() -> None:
 
     stop = threading.Event()
     stop_on_signals(stop)
-    with opened(broker=True) as settings:
+    with opened(broker=True, patient=True) as settings:
         check_free(settings)
         children = [
             *ingest_workers(settings),
@@ -86,6 +86,7 @@ def up() -> None:
             Child("web", ("serve", "--child")),
         ]
         with only_ingest(settings), kept_alive(settings, say=say):
+            say_what_store_costs(settings)
             say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
             say(f"Work list http://{settings.web.host}:{settings.web.port}/")
             say("Ctrl-C ends everything.")
@@ -109,6 +110,8 @@ def status(
     else:
         for part in found.parts:
             print(f"{'ok  ' if part.ok else 'DOWN'}  {part.name:<9} {part.detail}")
+        if found.store_advice is not None:
+            print(f"      store     {found.store_advice}")
         if found.vehicles is not None:
             counts = ", ".join(f"{count:,} {outcome}" for outcome, count in found.samples.items())
             print(f"      samples   {counts}; last at {found.last_sample_at or 'no time'}")
@@ -136,7 +139,8 @@ def migrate() -> None:
     from ingest.store.version import head
 
     with services(settings_of_process(), broker=False) as settings:
-        migrate_database(dsn_of(settings))
+        migrate_database(dsn_of(settings), settings.store)
+        say_what_store_costs(settings)
     print(f"the database is at {head()}")
 
 

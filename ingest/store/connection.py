@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from config.errors import UserMistake
+from ingest.store.timeseries.engine import SESSION_SETTINGS
 
 Role = Literal["ingest", "models", "alerts", "schedule", "admin"]
 
@@ -81,6 +82,8 @@ def open_pool(dsn: str, *, role: Role, max_size: int = 8) -> ConnectionPool[psyc
 def _configure(role: Role) -> Callable[[psycopg.Connection[Any]], None]:
     def configure(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET TIME ZONE 'UTC'")
+        for name, value in SESSION_SETTINGS.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         if role == "ingest":
             connection.execute(
                 "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (_IDLE_IN_TRANSACTION,)

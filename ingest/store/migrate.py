@@ -1,5 +1,6 @@
-"""Brings a database to this version: numbered migrations, then the columns of the signal catalogue."""
+"""Brings a database to this version: numbered migrations, then what follows from the signal catalogue and settings."""
 
+import time
 from importlib.resources import as_file, files
 from typing import LiteralString
 
@@ -12,8 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from config.errors import UserMistake
+from config.settings import StoreSettings
 from config.signals import Catalogue, catalogue
-from ingest.store.connection import connect
+from ingest.store.timeseries.detect import engine_of
+from ingest.store.timeseries.extension import offer_extension
 from ingest.store.version import SchemaTooNew
 
 _COLUMN_TYPES: dict[str, LiteralString] = {
@@ -25,29 +28,58 @@ _COLUMN_TYPES: dict[str, LiteralString] = {
 }
 # Any number will do as long as every version of Forewarn takes the same one.
 _MIGRATION_LOCK = 7_033_260
+# A table that waits for a lock lets nobody else in: readings wait that long at most, then they have their turn.
+_LOCK_TIMEOUT = "2s"
+_LOCKS_WITHIN_S = 60.0
+_AGAIN_S = 1.0
+_NEWEST = "head"
 
 
 class SignalRetyped(UserMistake):
     """A signal changed its type or left the catalogue while its column holds data."""
 
 
-def migrate(dsn: str) -> None:
+def migrate(
+    dsn: str, store: StoreSettings | None = None, *, signals: Catalogue | None = None, to: str = _NEWEST
+) -> None:
     """Bring the database to this version; safe when several processes start at once.
 
-    Raises : DatabaseUnreachable, SchemaTooNew, SignalRetyped, UserMistake for missing rights; nothing is changed then
+    store   : None is the defaults
+    signals : None is config/signals.toml
+    to      : a revision to stop at, as an older version would have left the database; for tests of the upgrade
+    Raises  : DatabaseUnreachable, SchemaTooNew, SignalRetyped, StoreUnfit, UserMistake for missing rights; nothing is
+              changed then
     """
-    connect(dsn, role="admin").close()
+    store, signals = store or StoreSettings(), signals or catalogue()
+    offer_extension(dsn, store)
+    deadline = time.monotonic() + _LOCKS_WITHIN_S
+    while True:
+        try:
+            _migrate_once(dsn, store, signals, to)
+            return
+        except psycopg.errors.LockNotAvailable as error:
+            if time.monotonic() > deadline:
+                raise UserMistake(
+                    f"a query has held a table for {_LOCKS_WITHIN_S:.0f} s: end it, or run 'forewarn migrate' again"
+                ) from error
+            time.sleep(_AGAIN_S)
+
+
+def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     try:
         with as_file(files("ingest.store.migrations")) as folder, engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            driver.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
             config = Config()
             config.set_main_option("script_location", str(folder).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)
-            _sync_columns(driver, catalogue())
+            command.upgrade(config, to)
+            _sync_columns(driver, signals)
+            if to == _NEWEST:
+                engine_of(driver).lay_out(driver, signals, store)
     except CommandError as error:
         if "Can't locate revision" in str(error):
             raise SchemaTooNew("the database belongs to a newer Forewarn: upgrade this installation") from error
@@ -58,6 +90,8 @@ def migrate(dsn: str) -> None:
             raise UserMistake(
                 f"the database user lacks a right ({cause.diag.message_primary}): migrate as the owner of the database"
             ) from error
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            raise cause from error
         raise
     finally:
         engine.dispose()
@@ -92,7 +126,10 @@ def _sync_table(
     for column in sorted(present.keys() - keys - wanted.keys()):
         raise SignalRetyped(f"column {column} has no signal in config/signals.toml: put it back, or its data is lost")
     missing = [(column, type_) for column, (type_, _) in wanted.items() if column not in present]
-    if missing:
-        added = [sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(name), sql.SQL(type_)) for name, type_ in missing]
-        statement = sql.SQL("ALTER TABLE telemetry.{} {}")
-        conn.execute(statement.format(sql.Identifier(table), sql.SQL(", ").join(added)))
+    # One at a time: a compressed hypertable takes no more at once.
+    for column, type_ in missing:
+        conn.execute(
+            sql.SQL("ALTER TABLE telemetry.{} ADD COLUMN {} {}").format(
+                sql.Identifier(table), sql.Identifier(column), sql.SQL(type_)
+            )
+        )

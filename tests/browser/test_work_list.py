@@ -20,6 +20,7 @@ from alerts.jobs import triage
 from alerts.web import create_app
 from config.settings import Settings
 from ingest.store.connection import connect, open_pool
+from tests.rollups import roll_up
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -69,6 +70,7 @@ def site(database: str, enrolled: Callable[..., dict[str, int]]) -> Iterator[str
             " FROM generate_series('2026-01-01'::timestamptz, '2026-02-28 23:00', '6 hours') AS ts",
             (worst,),
         )
+    roll_up(database)
     with connect(database, role="models") as conn:
         conn.execute(
             "INSERT INTO prediction.run (job, started_at, finished_at, outcome) VALUES ('score', %s, %s, 'done')",

@@ -21,6 +21,7 @@ from alerts.web import create_app
 from config.faults import fault_modes
 from config.settings import Settings
 from ingest.store.connection import connect, open_pool
+from tests.rollups import roll_up
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 OWNER, PHONE, VIN = "欧阳娜娜", "+8613812345678", "LFWA0000000004321"
@@ -73,6 +74,7 @@ def case_path(
             " FROM generate_series('2026-02-01'::timestamptz, '2026-02-28 23:00', '6 hours') AS ts",
             (vehicle,),
         )
+    roll_up(database)
     apply_predictions(
         alerts_conn,
         [flag(vehicle)],

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from ingest.store.connection import connect
+from tests.rollups import roll_up
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 48
@@ -32,6 +33,7 @@ def write_readings(dsn: str, rows: list[tuple[Any, ...]]) -> None:
         with conn.cursor().copy(f"COPY telemetry.vehicle_reading ({_COLUMNS}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+    roll_up(dsn)
 
 
 @pytest.fixture

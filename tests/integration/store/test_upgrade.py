@@ -1,0 +1,123 @@
+"""The upgrade from every earlier schema, with data in it; from PostgreSQL alone to TimescaleDB."""
+
+from datetime import timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from config import sql as sql_files
+from config.settings import StoreSettings
+from config.signals import catalogue
+from ingest.store.migrate import migrate
+from ingest.store.timeseries.plain import Plain
+from ingest.store.timeseries.rollups import LEVELS
+from ingest.store.version import check_version, head
+from tests.integration.store.readings import COLUMNS, START, fleet
+
+REVISIONS = sorted(
+    script.name.removesuffix(".sql")
+    for script in files("ingest.store").joinpath("migrations", "sql").iterdir()
+    if script.name.endswith(".sql")
+)
+_CHARGING = "ts, connector_id, seq, received_at, session_id, voltage_v, extra"
+
+
+def at_revision(store, revision: str) -> None:
+    """Leave the database as the version that ended with this revision would."""
+    migrate(store.dsn, StoreSettings(timescaledb="off"), to=revision)
+
+
+def store_something(store, revision: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Store rows in every table of readings there is at a revision; return all there is to keep, by table."""
+    store.ask("INSERT INTO telemetry.vehicle (model, powertrain) VALUES ('Dawn', 'bev'), ('Dusk', 'phev')")
+    some = fleet(seed=7, cars=1, days=1, a_day=10)[0]
+    moments = [(START, 1), (START + timedelta(hours=5), 1), (START + timedelta(days=9), 1), (START, 2)]
+    readings = [(ts, car, 3, ts + timedelta(seconds=1), 0, *some[5:]) for ts, car in moments]
+    _insert(store, "vehicle_reading", ", ".join(COLUMNS), readings)
+    cells = [(ts, car, 3, ts, [3.5, None, 3.625], [20.0]) for ts, car in moments[:2]]
+    _insert(store, "cell_reading", "ts, vehicle_id, seq, received_at, cell_v, probe_c", cells)
+    _insert(
+        store,
+        "vehicle_event",
+        "ts, vehicle_id, received_at, kind, code, state",
+        [(START, 1, START, "lamp", "lv_battery", "on")],
+    )
+    if revision >= "0005":
+        store.ask("INSERT INTO telemetry.connector (operator, station, connector) VALUES ('op', 'st', '1')")
+        charging = [(START + timedelta(days=n), 1, 0, START, "s", 400.5, '{"Frequency": 50}') for n in (0, 40)]
+        _insert(store, "charging_reading", _CHARGING, charging)
+    return everything(store)
+
+
+def everything(store) -> dict[str, list[tuple[Any, ...]]]:
+    kept = {
+        "vehicle_reading": ", ".join(COLUMNS),
+        "cell_reading": "ts, vehicle_id, seq, received_at, cell_v, probe_c",
+        "vehicle_event": "ts, vehicle_id, kind, code, state",
+        "vehicle": "vehicle_id, model, powertrain",
+    }
+    if store.ask("SELECT to_regclass('telemetry.charging_reading')")[0][0]:
+        kept["charging_reading"] = _CHARGING
+    return {
+        table: store.ask(f"SELECT {columns} FROM telemetry.{table} ORDER BY 1, 2") for table, columns in kept.items()
+    }
+
+
+def _insert(store, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    days = sorted({row[0].date() for row in rows})
+    with store.opened() as (conn, _):
+        (kind,) = conn.execute(
+            "SELECT relkind::text FROM pg_class WHERE oid = %s::regclass", (f"telemetry.{table}",)
+        ).fetchone()
+        if kind == "p":
+            for day in days:
+                conn.execute("SELECT telemetry.ensure_partition(%s, %s)", (table, day))
+        marks = sql.SQL(", ").join([sql.Placeholder()] * len(rows[0]))
+        statement = sql.SQL("INSERT INTO telemetry.{} ({}) VALUES ({})").format(
+            sql.Identifier(table), sql.SQL(columns), marks
+        )
+        for row in rows:
+            conn.execute(statement, row)
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_an_older_database_keeps_everything(empty_store, revision):
+    at_revision(empty_store, revision)
+    before = store_something(empty_store, revision)
+    assert all(before.values())
+    empty_store.migrate()
+    after = everything(empty_store)
+    assert {table: after[table] for table in before} == before
+    with empty_store.opened() as (conn, engine):
+        check_version(conn)
+        assert ("TimescaleDB 2" in engine.name) == empty_store.is_timescale
+    empty_store.migrate()
+    assert {table: rows for table, rows in everything(empty_store).items() if table in before} == before
+
+
+def test_a_database_without_timescaledb_moves_to_it_with_its_rows_and_rollups(made):
+    store = made("timescale")
+    at_revision(store, head())
+    plain = Plain("any")
+    readings = fleet(seed=8)
+    store.insert("vehicle_reading", COLUMNS, readings)
+    with store.opened() as (conn, _):
+        plain.lay_out(conn, catalogue(), store.settings)
+        conn.execute(sql_files.load("ingest.store", "all_days_stale"))
+        assert plain.refresh(conn, catalogue(), keep_from=None) == 9
+    rollups = "SELECT bucket, vehicle_id, received_on, regime, n FROM telemetry.rollup_{} ORDER BY 1, 2, 3, 4"
+    before = {level: store.ask(rollups.format(level)) for level in LEVELS}
+    rows = everything(store)
+    store.migrate()
+    assert everything(store) == rows
+    tables = {name for (name,) in store.ask("SELECT hypertable_name FROM timescaledb_information.hypertables")}
+    assert tables >= {"vehicle_reading", "cell_reading", "charging_reading"}
+    store.refresh()
+    assert {level: store.ask(rollups.format(level)) for level in LEVELS} == before
+    assert before["minute"]
+
+
+def test_the_newest_revision_is_the_one_that_processes_ask_for():
+    assert REVISIONS[-1] == head()
