@@ -91,6 +91,9 @@ class StoreSettings(_Group):
         description="TimescaleDB: auto uses it where the server has it, required refuses a server without, off"
         " leaves a new database without it.",
     )
+    chunk_days: int = Field(
+        7, ge=1, le=30, description="Days of readings in one chunk of TimescaleDB; fewer where a day is large."
+    )
     columnstore_after_days: int = Field(
         7, ge=1, le=3650, description="Days after which readings go to the columnstore."
     )

@@ -108,6 +108,16 @@ def empty_database(server_dsn: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def plain_database(empty_database: str) -> str:
+    """DSN of a migrated database of this test alone that is without TimescaleDB whatever the server has."""
+    from config.settings import StoreSettings
+    from ingest.store.migrate import migrate
+
+    migrate(empty_database, StoreSettings(timescaledb="off"))
+    return empty_database
+
+
+@pytest.fixture
 def other_empty_database(server_dsn: str) -> Iterator[str]:
     """DSN of a second database of this test alone, without a schema."""
     with created(server_dsn, "test") as name:

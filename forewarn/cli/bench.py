@@ -1,11 +1,14 @@
 """``forewarn bench``: how fast it is on this machine."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forewarn.cli.opening import say, settings_of_process
+
+if TYPE_CHECKING:
+    import msgspec
 
 app = typer.Typer(help="How fast it is on this machine, beside what it stands on.", no_args_is_help=True)
 
@@ -24,19 +27,41 @@ def ingest(
 
     Example: forewarn bench ingest --messages 100000 --batch 1 --workers 1 --json
     """
-    import msgspec
-
     from forewarn.bench.ingest import bench_ingest
 
     result = bench_ingest(settings_of_process(), messages=messages, batch=batch, workers=workers, say=say)
+    _show(result, as_json=as_json)
+    if result.lost or result.duplicates:
+        raise typer.Exit(1)
+
+
+@app.command()
+def storage(
+    cars: Annotated[int, typer.Option(min=2, max=5000, help="Cars in the simulated fleet.")] = 60,
+    days: Annotated[int, typer.Option(min=3, max=400, help="Days they have driven.")] = 21,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure what readings take and how fast they are found.
+
+    On the server that database.dsn names, in a database that it makes and
+    drops; without one, in a PostgreSQL of its own.
+
+    Example: FOREWARN_DATABASE__DSN=postgresql://forewarn@db/forewarn forewarn bench storage --json
+    """
+    from forewarn.bench.storage import bench_storage
+
+    _show(bench_storage(settings_of_process(), cars=cars, days=days, say=say), as_json=as_json)
+
+
+def _show(result: "msgspec.Struct", *, as_json: bool) -> None:
+    import msgspec
+
     figures = msgspec.structs.asdict(result)
     if as_json:
         print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"{name:<22} {'not measured' if value is None else f'{value:,}' if _is_number(value) else value}")
-    if result.lost or result.duplicates:
-        raise typer.Exit(1)
+        return
+    for name, value in figures.items():
+        print(f"{name:<26} {'not measured' if value is None else f'{value:,}' if _is_number(value) else value}")
 
 
 def _is_number(value: object) -> bool:

@@ -2,6 +2,6 @@
 SELECT current_setting('fsync'),
        current_setting('synchronous_commit'),
        (SELECT string_agg(DISTINCT relation.relpersistence::text, '')
-        FROM pg_partition_tree('telemetry.vehicle_reading') AS part
-        JOIN pg_class AS relation ON relation.oid = part.relid
-        WHERE part.isleaf)
+        FROM pg_inherits AS part
+        JOIN pg_class AS relation ON relation.oid = part.inhrelid
+        WHERE part.inhparent = 'telemetry.vehicle_reading'::regclass)

@@ -58,6 +58,17 @@ class Engine(Protocol):
         """
         ...
 
+    def compress(self, conn: Connection, table: str) -> bool:
+        """Move all that a table of readings or a rollup holds to the columnstore; False where there is none.
+
+        conn : autocommit, the owner's
+        """
+        ...
+
+    def size_bytes(self, conn: Connection, table: str) -> int:
+        """Return what a table of readings takes, with its indexes and its columnstore."""
+        ...
+
     def erase(self, conn: Connection, vehicle_ids: Sequence[int]) -> int:
         """Delete readings, cells and rollups of cars, in the caller's transaction; return how many readings."""
         ...

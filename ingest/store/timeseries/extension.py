@@ -14,24 +14,26 @@ def offer_extension(dsn: str, settings: StoreSettings) -> None:
     Raises : DatabaseUnreachable; StoreUnfit, when it is required and cannot be had, or the server is too old
     """
     with connect(dsn, role="admin", autocommit=True) as conn:
+        # Before anything is changed: a server that is too old stays as it is.
+        engine_of(conn)
         there = conn.execute(
             "SELECT installed_version IS NOT NULL FROM pg_available_extensions WHERE name = 'timescaledb'"
         ).fetchone()
+        refused: psycopg.Error | None = None
         if settings.timescaledb != "off" and there is not None and not there[0]:
             try:
                 conn.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
             except psycopg.Error as error:
-                if settings.timescaledb == "required":
-                    raise StoreUnfit(_advice(error)) from error
+                # Another process may have made it in the same moment, which is as good: what counts is what is there.
+                refused = error
     with connect(dsn, role="admin", autocommit=True) as conn:
-        engine = engine_of(conn)
-        if settings.timescaledb == "required" and engine.advice is not None:
-            raise StoreUnfit(
-                "the server has no TimescaleDB, which store.timescaledb requires: install it, or set it to auto"
-            )
+        if settings.timescaledb == "required" and engine_of(conn).advice is not None:
+            raise StoreUnfit(_advice(refused)) from refused
 
 
-def _advice(error: psycopg.Error) -> str:
+def _advice(error: psycopg.Error | None) -> str:
+    if error is None:
+        return "the server has no TimescaleDB, which store.timescaledb requires: install it, or set it to auto"
     cause = " ".join(str(error).split())
     if "preload" in cause:
         return (

@@ -1,4 +1,4 @@
-"""TimescaleDB: hypertables by day, a columnstore, and rollups that are continuous aggregates.
+"""TimescaleDB: hypertables, a columnstore, and rollups that are continuous aggregates.
 
 A continuous aggregate cannot get another column. Those of signals that were added to the catalogue since are in a
 further aggregate of their own; the view that readers see joins them by key.
@@ -51,7 +51,12 @@ class Timescale:
     def lay_out(self, conn: Connection, signals: Catalogue, settings: StoreSettings) -> None:
         for table, owner in READING_TABLES.items():
             if _relkind(conn, table) == "p":
-                _make_hypertable(conn, table)
+                _make_hypertable(conn, table, timedelta(days=settings.chunk_days))
+            # Holds for chunks to come.
+            conn.execute(
+                "SELECT set_chunk_time_interval(%s::regclass, %s::interval)",
+                (f"telemetry.{table}", timedelta(days=settings.chunk_days)),
+            )
             if not _has_columnstore(conn, table):
                 conn.execute(
                     sql.SQL(sql_files.load("ingest.store", "enable_columnstore")).format(
@@ -59,10 +64,13 @@ class Timescale:
                     )
                 )
             _follow_policy(conn, table, timedelta(days=settings.columnstore_after_days))
-        if _relkind(conn, part_name("hour", 1)) == "r":
-            _leave_plain_rollups(conn)
+        were_plain = _relkind(conn, part_name("hour", 1)) == "r"
+        if were_plain:
+            _put_plain_rollups_aside(conn)
         for level in LEVELS:
             self._lay_out_rollup(conn, level, rollup_columns(signals), settings)
+            if were_plain:
+                _take_plain_rollups(conn, level)
 
     def _lay_out_rollup(
         self, conn: Connection, level: Level, wanted: Sequence[RollupColumn], settings: StoreSettings
@@ -116,11 +124,7 @@ class Timescale:
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
         done = 0
-        relations = [table]
-        if table not in READING_TABLES:
-            level: Level = next(level for level in LEVELS if table == f"rollup_{level}")
-            relations = list(parts_of(conn, level))
-        for relation in relations:
+        for relation in _relations(conn, table):
             for since, until in _chunks(conn, relation, before):
                 done += self._expire_chunk(conn, relation, since, until)
         return done
@@ -146,6 +150,15 @@ class Timescale:
         )
         return 1
 
+    def compress(self, conn: Connection, table: str) -> bool:
+        for relation in _relations(conn, table):
+            for (chunk,) in conn.execute("SELECT show_chunks(%s::regclass)", (f"telemetry.{relation}",)).fetchall():
+                conn.execute("CALL convert_to_columnstore(%s::regclass, if_not_columnstore => true)", (str(chunk),))
+        return True
+
+    def size_bytes(self, conn: Connection, table: str) -> int:
+        return int(_value(conn, "SELECT hypertable_size(%s::regclass)", f"telemetry.{table}") or 0)
+
     def erase(self, conn: Connection, vehicle_ids: Sequence[int]) -> int:
         erased = 0
         relations = ["vehicle_reading", "cell_reading", *(part for level in LEVELS for part in parts_of(conn, level))]
@@ -165,6 +178,14 @@ def _telemetry(name: str) -> sql.Composed:
 def _value(conn: Connection, query: LiteralString, *values: Any) -> Any:
     row = conn.execute(query, values).fetchone()
     return None if row is None else row[0]
+
+
+def _relations(conn: Connection, table: str) -> list[str]:
+    """Return what holds the rows of a table of readings, itself, or of a rollup, its parts."""
+    if table in READING_TABLES:
+        return [table]
+    level: Level = next(level for level in LEVELS if table == f"rollup_{level}")
+    return list(parts_of(conn, level))
 
 
 def _relkind(conn: Connection, relation: str) -> str | None:
@@ -199,11 +220,12 @@ def _chunks(conn: Connection, relation: str, before: datetime) -> list[tuple[dat
     ).fetchall()
 
 
-def _make_hypertable(conn: Connection, table: str) -> None:
+def _make_hypertable(conn: Connection, table: str, chunk: timedelta) -> None:
     conn.execute(
         sql.SQL(sql_files.load("ingest.store", "make_hypertable")).format(
             table=_telemetry(table),
             name=sql.Literal(f"telemetry.{table}"),
+            chunk=sql.Literal(chunk),
             whole=sql.Identifier(f"{table}_whole"),
             whole_table=_telemetry(f"{table}_whole"),
         )
@@ -211,11 +233,26 @@ def _make_hypertable(conn: Connection, table: str) -> None:
     conn.execute(sql.SQL(sql_files.load("ingest.store", f"grant_{table}")))
 
 
-def _leave_plain_rollups(conn: Connection) -> None:
+def _put_plain_rollups_aside(conn: Connection) -> None:
     for level in LEVELS:
         conn.execute(sql.SQL("DROP VIEW telemetry.{}").format(sql.Identifier(f"rollup_{level}")))
-        conn.execute(sql.SQL("DROP TABLE {}").format(_telemetry(part_name(level, 1))))
-    conn.execute(sql_files.load("ingest.store", "all_days_stale"))
+        conn.execute(
+            sql.SQL("ALTER TABLE {} RENAME TO {}").format(
+                _telemetry(part_name(level, 1)), sql.Identifier(f"plain_rollup_{level}")
+            )
+        )
+
+
+def _take_plain_rollups(conn: Connection, level: Level) -> None:
+    """Copy what PostgreSQL alone had rolled up: of days whose readings have been expired there is nothing else."""
+    plain, name = f"plain_rollup_{level}", part_name(level, 1)
+    names = sql.SQL(", ").join(map(sql.Identifier, columns_of(conn, plain)))
+    conn.execute(
+        sql.SQL("INSERT INTO {rows} ({names}) SELECT {names} FROM {plain}").format(
+            rows=_rows_of(conn, name), names=names, plain=_telemetry(plain)
+        )
+    )
+    conn.execute(sql.SQL("DROP TABLE {}").format(_telemetry(plain)))
 
 
 def _create_aggregate(conn: Connection, level: Level, name: str, query: sql.Composed) -> None:

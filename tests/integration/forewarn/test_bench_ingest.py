@@ -73,8 +73,8 @@ def test_copy_alone_leaves_the_readings_as_they_were(database):
         assert conn.execute(query).fetchone() == before
 
 
-def test_persistence_is_read_from_every_partition(database):
-    with psycopg.connect(database, autocommit=True) as conn:
+def test_persistence_is_read_from_every_partition(plain_database):
+    with psycopg.connect(plain_database, autocommit=True) as conn:
         for day in ("2026-03-01", "2026-03-02"):
             conn.execute("SELECT telemetry.ensure_partition('vehicle_reading', %s)", [day])
         assert server_facts(conn).table_persistence == "permanent"

@@ -226,7 +226,8 @@ def test_a_number_that_is_too_large_does_not_stop_the_worker(settings, seq):
         assert number(settings, "SELECT count(*) FROM pii.dead_letter WHERE reason = 'bad_seq'") == 1
 
 
-def test_two_workers_meet_a_new_day_at_the_same_time(settings):
+def test_two_workers_meet_a_new_day_at_the_same_time(settings, plain_database):
+    settings = settings.model_copy(update={"database": DatabaseSettings(dsn=plain_database)})
     ensure = "SELECT telemetry.ensure_partition('vehicle_reading', '2031-05-06')"
     waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
     answers: list[object] = []

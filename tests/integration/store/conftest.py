@@ -103,7 +103,8 @@ def made(request: pytest.FixtureRequest) -> Made:
 
     def make(name: str) -> Store:
         dsn, in_wasm = _database(request, name)
-        settings = StoreSettings(timescaledb="required" if name == "timescale" else "off")
+        # A chunk a day, so that a few days make several.
+        settings = StoreSettings(timescaledb="required" if name == "timescale" else "off", chunk_days=1)
         name_engine(request.config, dsn, wasm=in_wasm, timescale=name == "timescale")
         return Store(dsn, settings, in_wasm)
 

@@ -150,3 +150,18 @@ def test_a_continuous_aggregate_reads_one_hypertable(timescale):
     found = timescale.ask("SELECT DISTINCT hypertable_name FROM timescaledb_information.continuous_aggregates")
     assert ("vehicle_reading",) in found
     assert len(found) == 2  # the readings, and the hours that days are made of
+
+
+def test_chunks_are_as_long_as_the_settings_say(timescale):
+    def chunks() -> int:
+        return timescale.ask(
+            "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'vehicle_reading'"
+        )[0][0]
+
+    rows = [(START + timedelta(days=day), 1, 0, START) for day in range(10)]
+    timescale.insert("vehicle_reading", COLUMNS[:4], rows[:3])
+    assert chunks() == 3
+    timescale.migrate(chunk_days=30)
+    timescale.insert("vehicle_reading", COLUMNS[:4], rows)
+    assert chunks() < 6
+    assert timescale.ask("SELECT count(*) FROM telemetry.vehicle_reading") == [(10,)]

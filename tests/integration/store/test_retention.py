@@ -10,7 +10,9 @@ from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_columnstore import compress
 
 VINS = ("LFWA0000000000001", "LFWA0000000000002", "LFWA0000000000003")
-SETTINGS = StoreSettings(reading_days=30, cell_days=10, charging_days=20, minute_days=40, hour_days=50, day_days=60)
+SETTINGS = StoreSettings(
+    chunk_days=1, reading_days=30, cell_days=10, charging_days=20, minute_days=40, hour_days=50, day_days=60
+)
 
 
 @pytest.fixture

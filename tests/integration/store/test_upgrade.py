@@ -114,6 +114,8 @@ def test_a_database_without_timescaledb_moves_to_it_with_its_rows_and_rollups(ma
     assert everything(store) == rows
     tables = {name for (name,) in store.ask("SELECT hypertable_name FROM timescaledb_information.hypertables")}
     assert tables >= {"vehicle_reading", "cell_reading", "charging_reading"}
+    assert {level: store.ask(rollups.format(level)) for level in LEVELS} == before
+    store.note_changed(readings)
     store.refresh()
     assert {level: store.ask(rollups.format(level)) for level in LEVELS} == before
     assert before["minute"]
