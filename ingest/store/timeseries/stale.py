@@ -20,11 +20,11 @@ def only_refresh(conn: Connection) -> Iterator[None]:
         conn.execute("SELECT pg_advisory_unlock(%s)", (_REFRESH_LOCK,))
 
 
-def runs(days: set[date]) -> list[tuple[date, date]]:
-    """Return days as half-open intervals, neighbours joined, oldest first."""
+def runs(days: set[date], *, longest_d: int) -> list[tuple[date, date]]:
+    """Return days as half-open intervals, neighbours joined up to so many, oldest first."""
     result: list[tuple[date, date]] = []
     for day in sorted(days):
-        if result and result[-1][1] == day:
+        if result and result[-1][1] == day and (day - result[-1][0]).days < longest_d:
             result[-1] = (result[-1][0], day + timedelta(days=1))
         else:
             result.append((day, day + timedelta(days=1)))

@@ -29,6 +29,8 @@ from ingest.store.timeseries.views import columns_of, part_name, parts_of, show
 
 # Entries of the list of changed days that are worked off in one round.
 _AT_ONCE = 100_000
+# A refresh is one transaction and one aggregation: a year of a fleet would be neither.
+_DAYS_AT_ONCE = 7
 _REFRESH_WITHIN_S = 600.0
 _REFRESH_AGAIN_S = 1.0
 _CHUNK: dict[Level, LiteralString] = {"minute": "2 days", "hour": "30 days", "day": "365 days"}
@@ -111,7 +113,7 @@ class Timescale:
                 ).fetchall()
                 if not waiting:
                     break
-                for since, until in runs({day for _, _, day, may in waiting if may}):
+                for since, until in runs({day for _, _, day, may in waiting if may}, longest_d=_DAYS_AT_ONCE):
                     for level in LEVELS:
                         for part in parts_of(conn, level):
                             _refresh(conn, part, since, until)
@@ -284,8 +286,15 @@ def _follow_policy(conn: Connection, relation: str, after: timedelta) -> None:
 
 
 def _refresh(conn: Connection, relation: str, since: date, until: date) -> None:
-    statement = sql.SQL("CALL refresh_continuous_aggregate({}, {}::timestamptz, {}::timestamptz)").format(
-        sql.Literal(f"telemetry.{relation}"), sql.Literal(f"{since} 00:00+00"), sql.Literal(f"{until} 00:00+00")
+    # All at once: from 2.28 on it would go by ten buckets, and a week has a thousand times ten minutes (measured: 5.5 s
+    # instead of 0.07 s).
+    statement = sql.SQL(
+        "CALL refresh_continuous_aggregate({}, {}::timestamptz, {}::timestamptz, options => {})"
+    ).format(
+        sql.Literal(f"telemetry.{relation}"),
+        sql.Literal(f"{since} 00:00+00"),
+        sql.Literal(f"{until} 00:00+00"),
+        sql.Literal('{"buckets_per_batch": 0}'),
     )
     deadline = time.monotonic() + _REFRESH_WITHIN_S
     while True:
