@@ -8,6 +8,8 @@ from config.signals import catalogue
 from ingest.history import judge_changed_days
 from ingest.quality import Quality
 from ingest.store.connection import connect
+from ingest.store.migrate import migrate
+from ingest.store.timeseries.timescale import Timescale
 from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_rollups import check_against_readings
 
@@ -100,6 +102,20 @@ def test_cells_and_chargers_have_theirs(timescale):
         ("telemetry.charging_reading", "connector_id", "ts,seq"),
         ("telemetry.vehicle_reading", "vehicle_id", "ts,seq"),
     ]
+
+
+def test_a_columnstore_of_charging_readings_gets_its_flags(made):
+    store = made("timescale")
+    migrate(store.dsn, store.settings, to="0006_timeseries")
+    with store.opened() as (conn, _):
+        Timescale("any").lay_out(conn, catalogue(), store.settings)
+    rows = [(START + timedelta(seconds=n), 7, 0, START, 400.0 + n) for n in range(20)]
+    store.insert("charging_reading", ["ts", "connector_id", "seq", "received_at", "voltage_v"], rows)
+    assert compress(store, "charging_reading") == 1
+    store.migrate()
+    assert store.ask("SELECT sum(voltage_v)::int, max(quality) FROM telemetry.charging_reading") == [(8190, 0)]
+    store.insert("charging_reading", ["ts", "connector_id", "seq", "received_at", "quality"], [(START, 8, 0, START, 1)])
+    assert store.ask("SELECT max(quality) FROM telemetry.charging_reading") == [(1,)]
 
 
 def columnstore_after(store, table: str) -> str:
