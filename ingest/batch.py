@@ -72,8 +72,10 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
             lists={new: self.lists[i] for new, i in enumerate(old) if i in self.lists} if self.lists else {},
             extra={new: self.extra[i] for new, i in enumerate(old) if i in self.extra} if self.extra else {},
             topic=[self.topic[i] for i in old],
-            positions={new: self.positions[i] for new, i in enumerate(old) if i in self.positions},
-            frames={new: self.frames[i] for new, i in enumerate(old) if i in self.frames},
+            positions={new: self.positions[i] for new, i in enumerate(old) if i in self.positions}
+            if self.positions
+            else {},
+            frames={new: self.frames[i] for new, i in enumerate(old) if i in self.frames} if self.frames else {},
         )
 
     def measured(self, row: int, signals: Layout) -> list[tuple[Signal, Any]]:
@@ -182,9 +184,13 @@ class RowGatherer:
         at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
         found = {}
         for row, values in enumerate(self._values):
-            latitude, longitude = (None if value != value else value for value in values[at : at + 2])
-            if latitude is not None or longitude is not None:
-                found[row] = (latitude, longitude)
+            latitude, longitude = values[at], values[at + 1]
+            # NaN, which differs from itself, was not sent: most rows are without.
+            if latitude == latitude or longitude == longitude:
+                found[row] = (
+                    latitude if latitude == latitude else None,
+                    longitude if longitude == longitude else None,
+                )
         return found
 
     def _lists(self) -> dict[int, tuple[list[float | None] | None, ...]]:

@@ -59,7 +59,7 @@ class DecodedCharger(msgspec.Struct, frozen=True):
 
 
 class _RawMessage(msgspec.Struct, frozen=True):
-    samples: Annotated[list[Any], msgspec.Meta(min_length=1, max_length=MAX_SAMPLES)]
+    samples: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_SAMPLES)]
     session_id: _Text | None = None
 
 
@@ -78,6 +78,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 _charger_decoder = msgspec.json.Decoder(ChargerMessage)
+_sample_decoder = msgspec.json.Decoder(ChargerSample)
 _raw_decoder = msgspec.json.Decoder(_RawMessage)
 _alarm_decoder = msgspec.json.Decoder(Alarm)
 
@@ -100,10 +101,10 @@ def _decode_with_care(payload: bytes) -> DecodedCharger:
     bad: list[BadSample] = []
     for raw in message.samples:
         try:
-            samples.append(msgspec.convert(raw, ChargerSample))
-        except msgspec.ValidationError as error:
+            samples.append(decode_json(_sample_decoder, bytes(raw), "bad_charger_sample"))
+        except FrameRejected as rejection:
             alone = msgspec.json.encode(_RawMessage([raw], message.session_id))
-            bad.append(BadSample("bad_charger_sample", str(error), alone))
+            bad.append(BadSample("bad_charger_sample", rejection.detail, alone))
     return DecodedCharger(samples, bad, message.session_id)
 
 

@@ -49,6 +49,16 @@ def test_repeats_and_conflicts_of_a_connector_are_told_apart(database, write):  
     assert rows(database, "SELECT DISTINCT reason FROM pii.dead_letter") == [("key_conflict",)]
 
 
+@pytest.mark.parametrize("value", ["1e400", "1" * 400, "1" * 5000, "[" * 500 + "]" * 500, '"\\u0000"', '{"a":1}'])
+def test_a_value_beyond_all_numbers_costs_only_its_sample(database, write, value):  # noqa: F811
+    good = f'{{"ts":{NOW_MS},"seq":1,"signals":{{"Voltage":400}}}}'
+    bad = f'{{"ts":{NOW_MS},"seq":2,"signals":{{"Voltage":{value}}}}}'
+    payload = f'{{"samples":[{good},{bad}],"session_id":"S1"}}'.encode()
+    assert write(Message(topics.charger(GUN, "telemetry"), payload, 1, NOW_MS, 1)) == Outcome(2, 1, 0, 1, 0)
+    found = rows(database, "SELECT reason, payload FROM pii.dead_letter")
+    assert found == [("bad_charger_sample", f'{{"samples":[{bad}],"session_id":"S1"}}'.encode())]
+
+
 @pytest.mark.parametrize("bad", [b"x", b'{"samples":[]}', b'{"samples":[{"ts":"x","signals":{}}]}'])
 def test_a_bad_charger_message_is_a_dead_letter(database, write, bad):  # noqa: F811
     assert write(Message(topics.charger(GUN, "telemetry"), bad, 1, NOW_MS, 1)) == Outcome(received=1, dead=1)
