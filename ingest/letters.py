@@ -8,8 +8,8 @@ import msgspec
 HIDDEN = "…"
 NOT_KEPT = "what was sent is not kept: its owner has not agreed to care"
 
-# What may be a VIN, or most of one: long, with letters and digits. A receive time has digits alone.
-_LIKE_A_VIN = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{11,}")
+# What may be a VIN, or most of one. A receive time has up to 13 digits, and no word of a topic of ours is that long.
+_LIKE_A_VIN = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{11,}|[A-Za-z0-9]{14,}")
 _OF_A_CAR = re.compile(r"(vehicles/)[^/]*")
 
 
