@@ -99,6 +99,22 @@ def test_a_recorded_choice_was_received_when_it_was_recorded(database, write):  
     assert "care" in agreed(database)
 
 
+def test_what_was_received_later_counts_though_it_was_stored_earlier(database, write):  # noqa: F811
+    write(choose(NOW_MS + 4, received_ms=NOW_MS + 10, care=True))
+    withdrawal = choose(NOW_MS + 3, care=False)
+    assert write(Message(topics.replay(NOW_MS + 5, withdrawal.topic), withdrawal.payload, 4, NOW_MS, 1)).stored == 1
+    assert "care" in agreed(database)
+
+
+def test_of_several_grants_the_one_after_the_last_withdrawal_tells_what_was_agreed_to(database, write):  # noqa: F811
+    write(choose(NOW_MS + 100, received_ms=NOW_MS + 101, version="first", care=True))
+    write(choose(NOW_MS + 50, received_ms=NOW_MS + 102, care=False))
+    write(choose(NOW_MS + 60, received_ms=NOW_MS + 103, version="then", care=True))
+    write(choose(NOW_MS + 55, received_ms=NOW_MS + 104, version="late", care=True))
+    query = "SELECT granted, policy_version FROM pii.consent_now WHERE purpose = 'care'"
+    assert rows(database, query) == [(True, "then")]
+
+
 def test_a_choice_holds_for_what_follows_it_in_the_same_batch(database, write):  # noqa: F811
     def said(seq):
         return telemetry(sample(soc=1, seq=seq))
