@@ -25,6 +25,8 @@ _ACK_WITHIN_S = 30.0
 _CONNECT_WITHIN_S = 10.0
 _LONGEST_TOPIC_BYTES = 65_535
 
+NO_PAYLOAD = "it has no payload: none came, or it was not kept since nobody agreed to that"
+
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -66,9 +68,13 @@ def replay_dead_letters(
         while True:
             with conn.transaction():
                 claimed = claim(conn, selection, after=after, newest=newest, limit=_CHUNK)
-                wanted = {letter.id: replay_topic(letter.topic, letter.received_at) for letter in claimed}
+                # A letter that may not be kept has neither payload nor the VIN in its topic.
+                failed |= {letter.id: NO_PAYLOAD for letter in claimed if not letter.payload}
+                wanted = {
+                    letter.id: replay_topic(letter.topic, letter.received_at) for letter in claimed if letter.payload
+                }
                 failed |= {number: "its topic cannot be published on" for number, to in wanted.items() if to is None}
-                sent = [(letter, to) for letter in claimed if (to := wanted[letter.id]) is not None]
+                sent = [(letter, to) for letter in claimed if (to := wanted.get(letter.id)) is not None]
                 refusals = publisher.publish(sent)
                 taken = [(letter, to) for letter, to in sent if letter.id not in refusals]
                 mark_replayed(conn, [letter.id for letter, _ in taken], at=clock())

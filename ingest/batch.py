@@ -7,25 +7,28 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from config.signals import Signal
 from ingest.cells import CELL_COLUMNS, cell_statistics
 from ingest.layout import Layout
-from ingest.quality import Quality
+from ingest.quality import LATE_MS, Quality
 from ingest.telemetry import Oddity
 
 # Below this a parked car's pack is at rest: what is left is the 12 V supply and the contactors.
 REST_CURRENT_A = 2.0
-# A car may sleep in a garage without reception for a night; later than a day after is late.
-_LATE_MS = 86_400_000
 
 _CASTS: dict[str, Any] = {"integer": int, "boolean": bool}
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The car a message came from and how: what a dead letter needs to know."""
+    """The car a message came from and how: what a dead letter needs to know.
+
+    frame : the message itself when it is a GB/T 32960 frame, which no sample can be turned back into
+    """
 
     vehicle_id: int
     received_ms: int
     topic: str
+    frame: bytes | None = None
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     numeric : (n, n_numeric) float64 in the order of Layout.numeric; NaN is not measured
     texts   : n_texts lists of length n
     extra, lists : by row, only where there is one
+    positions    : by row, (latitude, longitude) as they were sent; None is not measured
+    frames       : by row, the GB/T 32960 frame it came in
     """
 
     ts_ms: NDArray[np.int64]
@@ -47,6 +52,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     lists: dict[int, tuple[list[float | None] | None, ...]]
     extra: dict[int, dict[str, Any]]
     topic: list[str]
+    positions: dict[int, tuple[float | None, float | None]]
+    frames: dict[int, bytes]
 
     def __len__(self) -> int:
         return len(self.ts_ms)
@@ -65,19 +72,45 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
             lists={new: self.lists[i] for new, i in enumerate(old) if i in self.lists} if self.lists else {},
             extra={new: self.extra[i] for new, i in enumerate(old) if i in self.extra} if self.extra else {},
             topic=[self.topic[i] for i in old],
+            positions={new: self.positions[i] for new, i in enumerate(old) if i in self.positions}
+            if self.positions
+            else {},
+            frames={new: self.frames[i] for new, i in enumerate(old) if i in self.frames} if self.frames else {},
         )
+
+    def measured(self, row: int, signals: Layout) -> list[tuple[Signal, Any]]:
+        """Return what one row measured, without what was derived and what is in ``extra``."""
+        values: list[tuple[Signal, Any]] = []
+        for signal, value in zip(signals.numeric, self.numeric[row].tolist(), strict=True):
+            if not signal.derived and value == value:  # NaN is the only number that differs from itself
+                values.append((signal, _CASTS.get(signal.type, float)(value)))
+        values += [(s, column[row]) for s, column in zip(signals.texts, self.texts, strict=True) if column[row]]
+        values += [(s, v) for s, v in zip(signals.lists, self.lists.get(row, ()), strict=False) if v is not None]
+        place = self.positions.get(row, ())
+        values += [(s, v) for s, v in zip(signals.positions, place, strict=False) if v is not None]
+        return values
+
+    def payload(self, row: int, signals: Layout) -> bytes:
+        """Return one row as a message that can be sent again: the frame it came in, else telemetry payload v1."""
+        frame = self.frames.get(row)
+        return msgspec.json.encode({"samples": [self.sample(row, signals)]}) if frame is None else frame
 
     def sample(self, row: int, signals: Layout) -> dict[str, Any]:
         """Return one row as a sample of telemetry payload v1, without what was derived."""
-        values: dict[str, Any] = {}
-        for signal, value in zip(signals.numeric, self.numeric[row].tolist(), strict=True):
-            if not signal.derived and value == value:  # NaN is the only number that differs from itself
-                values[signal.path] = _CASTS.get(signal.type, float)(value)
-        values |= {s.path: column[row] for s, column in zip(signals.texts, self.texts, strict=True) if column[row]}
-        lists = self.lists.get(row, ())
-        values |= {s.path: numbers for s, numbers in zip(signals.lists, lists, strict=False) if numbers is not None}
+        values = {signal.path: value for signal, value in self.measured(row, signals)}
         values |= self.extra.get(row, {})
         return {"ts": int(self.ts_ms[row]), "seq": int(self.seq[row]), "signals": values}
+
+    def parked(self, signals: Layout) -> list[tuple[int, int, float, float]]:
+        """Return (vehicle_id, ts_ms, latitude, longitude) of standing cars that said where they are."""
+        speed = self.numeric[:, signals.index["speed_kmh"]]
+        found = []
+        for row, (latitude, longitude) in self.positions.items():
+            if latitude is None or longitude is None or speed[row] != 0:
+                continue
+            if -90 <= latitude <= 90 and -180 <= longitude <= 180:
+                found.append((int(self.vehicle_id[row]), int(self.ts_ms[row]), latitude, longitude))
+        return found
 
 
 class RowGatherer:
@@ -92,6 +125,7 @@ class RowGatherer:
         self._received: list[int] = []
         self._topics: list[str] = []
         self._oddities: dict[int, Oddity] = {}
+        self._frames: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._ts)
@@ -99,6 +133,8 @@ class RowGatherer:
     def add(self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity]) -> None:
         for index, oddity in oddities.items():
             self._oddities[len(self._ts) + index] = oddity
+        if source.frame is not None:
+            self._frames[len(self._ts)] = source.frame
         as_tuple = msgspec.structs.astuple
         for sample in samples:
             self._ts.append(sample.ts)
@@ -108,20 +144,6 @@ class RowGatherer:
         self._vehicle += [source.vehicle_id] * count
         self._received += [source.received_ms] * count
         self._topics += [source.topic] * count
-
-    def positions(self) -> list[tuple[int, int, float, float]]:
-        """Return (vehicle_id, ts_ms, latitude, longitude) of standing cars that said where they are."""
-        at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
-        speed = self._layout.index["speed_kmh"]
-        found = []
-        for vehicle_id, ts, values in zip(self._vehicle, self._ts, self._values, strict=True):
-            latitude, longitude = values[at], values[at + 1]
-            known = (
-                latitude is not None and longitude is not None and -90 <= latitude <= 90 and -180 <= longitude <= 180
-            )
-            if known and values[speed] == 0:
-                found.append((vehicle_id, ts, latitude, longitude))
-        return found
 
     def rows(self, *, clock_ahead_ms: int) -> Rows:
         """Return everything gathered, with derived columns and quality flags."""
@@ -137,7 +159,7 @@ class RowGatherer:
         ts_ms = np.array(self._ts, dtype=np.int64)
         received_ms = np.array(self._received, dtype=np.int64)
         quality[ts_ms > received_ms + clock_ahead_ms] |= Quality.CLOCK_AHEAD
-        quality[ts_ms < received_ms - _LATE_MS] |= Quality.LATE
+        quality[ts_ms < received_ms - LATE_MS] |= Quality.LATE
         texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(len(signals.texts)))
         _move_out_of_range(signals, numeric, texts, quality, extra)
         lists = self._lists()
@@ -154,7 +176,22 @@ class RowGatherer:
             lists=lists,
             extra=extra,
             topic=list(self._topics),
+            positions=self._positions(),
+            frames=dict(self._frames),
         )
+
+    def _positions(self) -> dict[int, tuple[float | None, float | None]]:
+        at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
+        found = {}
+        for row, values in enumerate(self._values):
+            latitude, longitude = values[at], values[at + 1]
+            # NaN, which differs from itself, was not sent: most rows are without.
+            if latitude == latitude or longitude == longitude:
+                found[row] = (
+                    latitude if latitude == latitude else None,
+                    longitude if longitude == longitude else None,
+                )
+        return found
 
     def _lists(self) -> dict[int, tuple[list[float | None] | None, ...]]:
         begin = self._layout.n_decoded + len(self._layout.texts)

@@ -13,6 +13,9 @@ from ingest.quality import Quality
 from ingest.rejected import FrameRejected
 from ingest.telemetry import Oddity
 
+# 4 is the thermal event of 2025.
+HIGHEST_LEVEL = 4
+
 
 class FrameSample(msgspec.Struct, frozen=True):
     """What a frame says: one sample, what is odd about it, and the lamps it speaks of with the alarm level."""
@@ -41,7 +44,7 @@ def decode_gbt32960(payload: bytes, *, vin: str, signals: Layout) -> FrameSample
             return None
         raise
     if frame.vin != vin:
-        raise FrameRejected("foreign_vin", f"the frame is of {frame.vin}, the topic says {vin}")
+        raise FrameRejected("foreign_vin", "the frame is of another car than the topic says")
     found = to_signals(frame)
     if not found:
         return None
@@ -76,7 +79,8 @@ def _quality(flags: tuple[str, ...]) -> Quality:
 
 def _level(values: dict[str, Any]) -> int:
     level = values.get(WARNING_LEVEL)
-    return level if isinstance(level, int) else 0
+    # What is no level was not said; the reading keeps it in ``extra``.
+    return level if isinstance(level, int) and 0 <= level <= HIGHEST_LEVEL else 0
 
 
 def _to_wgs84(values: dict[str, Any], flags: tuple[str, ...]) -> None:

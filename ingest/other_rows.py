@@ -11,13 +11,22 @@ from psycopg.rows import TupleRow
 
 from config import sql
 from ingest.batch import Rows
-from ingest.events import ConsentChoice, Event
-from ingest.sorting import DeadLetter, LampReport
+from ingest.events import chosen_ms
+from ingest.letters import DeadLetter
+from ingest.reports import ChoiceReport, EventReport, LampReport
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 
 Cursor = psycopg.Cursor[TupleRow]
+
+
+class Stored(msgspec.Struct):
+    """What some samples came to."""
+
+    stored: int = 0
+    duplicate: int = 0
+    dead: list[DeadLetter] = []
 
 
 def instant(epoch_ms: int) -> datetime:
@@ -28,43 +37,57 @@ def epoch_ms(at: datetime) -> int:
     return (at - _1970) // timedelta(milliseconds=1)
 
 
-def store_events(cursor: Cursor, events: Iterable[tuple[int, int, Event]]) -> list[bool]:
-    """Store (vehicle_id, received_ms, event); return for each whether it was new."""
-    statement = sql.load("ingest.store", "insert_event")
-    results = []
-    for vehicle_id, received_ms, event in events:
+def store_events(cursor: Cursor, reports: Iterable[EventReport]) -> Stored:
+    """Store events; the same one with another level is a dead letter."""
+    result = Stored()
+    insert, compare = sql.load("ingest.store", "insert_event"), sql.load("ingest.store", "same_event")
+    for report in reports:
+        event = report.event
         values = {
-            "vehicle_id": vehicle_id,
+            "vehicle_id": report.vehicle_id,
             "ts": instant(event.ts),
-            "received_at": instant(received_ms),
+            "received_at": instant(report.received_ms),
             "kind": event.kind,
             "code": event.code,
             "state": event.state,
             "level": event.level,
         }
-        results.append(cursor.execute(statement, values).rowcount == 1)
-    return results
+        if cursor.execute(insert, values).rowcount == 1:
+            result.stored += 1
+        elif cursor.execute(compare, values).fetchone() == (True,):
+            result.duplicate += 1
+        else:
+            detail = "this event with another level is stored already"
+            letter = DeadLetter(report.received_ms, report.topic, "key_conflict", detail, report.payload)
+            result.dead.append(letter)
+    return result
 
 
-def store_choices(cursor: Cursor, choices: Iterable[tuple[int, str, ConsentChoice]]) -> list[bool]:
-    """Store (vehicle_id, VIN, choice); return for each whether it said anything new."""
+def store_choices(cursor: Cursor, reports: Iterable[ChoiceReport]) -> Stored:
+    """Store what owners chose; whether a choice is in force follows from all of them: ``pii.consent_now``."""
+    result = Stored()
     statement = sql.load("ingest.store", "insert_consent")
-    results = []
-    for vehicle_id, _, choice in choices:
+    for report in reports:
+        choice = report.choice
+        chosen = chosen_ms(choice.ts, received_ms=report.received_ms)
         new = False
         for purpose, granted in msgspec.structs.asdict(choice.purposes).items():
             if granted is None:
                 continue
             values = {
-                "vehicle_id": vehicle_id,
+                "vehicle_id": report.vehicle_id,
                 "purpose": purpose,
                 "granted": granted,
                 "policy_version": choice.policy_version,
-                "chosen_at": instant(choice.ts),
+                "received_at": instant(report.received_ms),
+                "chosen_at": instant(chosen),
+                "said_ms": max(-(2**63), min(choice.ts, 2**63 - 1)),
+                "clock_believed": chosen == choice.ts,
             }
             new |= cursor.execute(statement, values).rowcount == 1
-        results.append(new)
-    return results
+        result.stored += new
+        result.duplicate += not new
+    return result
 
 
 def store_positions(cursor: Cursor, positions: Iterable[tuple[int, int, float, float]], *, horizon_ms: int) -> None:

@@ -2,9 +2,12 @@
 
 from enum import IntFlag
 
+# A car may sleep in a garage without reception for a night; later than a day after is late.
+LATE_MS = 86_400_000
+
 
 class Quality(IntFlag):
-    """Bits of ``telemetry.vehicle_reading.quality``; 0 is unremarkable. They are stored, so they never change.
+    """Bits of ``quality`` of a stored reading; 0 is unremarkable. They are stored, so they never change.
 
     The first group is set at the door, from the reading alone. The second needs the readings before it, which may come
     later or through another worker: it is set by ``ingest.history`` once a day of a car has changed.
@@ -24,3 +27,10 @@ class Quality(IntFlag):
 
 
 BY_HISTORY = Quality.JUMP | Quality.FROZEN | Quality.GAP
+
+
+def clock_flags(ts_ms: int, received_ms: int, *, clock_ahead_ms: int) -> Quality:
+    """Return what the time of one reading is flagged with."""
+    if ts_ms > received_ms + clock_ahead_ms:
+        return Quality.CLOCK_AHEAD
+    return Quality.LATE if ts_ms < received_ms - LATE_MS else Quality(0)

@@ -7,79 +7,32 @@ import msgspec
 
 from ingest import topics
 from ingest.batch import RowGatherer, Source
-from ingest.charging import Alarm, ChargerMessage, decode_alarm, decode_charger
-from ingest.events import ConsentChoice, Event, decode_consent, decode_event
-from ingest.frames import decode_gbt32960
+from ingest.charging import ChargerMessage, decode_alarm, decode_charger
+from ingest.events import LONGEST_AHEAD_MS, LONGEST_BEHIND_MS, decode_consent, decode_event
+from ingest.frames import FrameSample, decode_gbt32960
 from ingest.gate import Standing
 from ingest.inbox import Message
 from ingest.layout import Layout
+from ingest.letters import NOT_KEPT, DeadLetter, bad_topic
 from ingest.rejected import FrameRejected
-from ingest.telemetry import TelemetryDecoder
-
-# A clock may be a year ahead and a car may be silent for a year; beyond that the time says nothing. The bound also
-# keeps the daily partitions that messages can bring about well below the locks a query over all of them may take.
-_LONGEST_AHEAD_MS = 400 * 86_400_000
-_LONGEST_BEHIND_MS = 400 * 86_400_000
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """What could not be stored, why, and the bytes, so that it can be replayed after a fix."""
-
-    received_ms: int
-    topic: str
-    reason: str
-    detail: str
-    payload: bytes
-    samples: int = 1
-
-
-class LampReport(msgspec.Struct, frozen=True):
-    """Which lamps of a car were on and off at one instant, as an alarm frame says."""
-
-    vehicle_id: int
-    ts_ms: int
-    received_ms: int
-    lamps: dict[str, bool]
-    level: int
-
-
-class ChargerReport(msgspec.Struct, frozen=True):
-    """Measurements of one connector, and the message they came in."""
-
-    at: topics.Connector
-    received_ms: int
-    topic: str
-    message: ChargerMessage
-
-
-class AlarmReport(msgspec.Struct, frozen=True):
-    """An alarm of one connector; ``vehicle_id`` is None when the operator names no car, or none we know."""
-
-    at: topics.Connector
-    received_ms: int
-    alarm: Alarm
-    vehicle_id: int | None
-
-
-class SafetyReport(msgspec.Struct, frozen=True):
-    """Charging samples of a car whose owner agrees to safety alone."""
-
-    vehicle_id: int
-    received_ms: int
-    samples: list[Any]
+from ingest.reports import AlarmReport, ChargerReport, ChoiceReport, EventReport, LampReport
+from ingest.telemetry import Oddity, TelemetryDecoder, encode_sample
 
 
 class SortedMessages(msgspec.Struct, kw_only=True):
-    """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one."""
+    """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one.
+
+    safety : charging samples of cars whose owners agree to safety alone
+    """
 
     gatherer: RowGatherer
-    events: list[tuple[int, int, Event]]
-    choices: list[tuple[int, str, ConsentChoice]]
-    lamps: list[LampReport]
-    chargers: list[ChargerReport]
-    alarms: list[AlarmReport]
-    safety: list[SafetyReport]
-    dead: list[DeadLetter]
+    safety: RowGatherer
+    events: list[EventReport] = []
+    choices: list[ChoiceReport] = []
+    lamps: list[LampReport] = []
+    chargers: list[ChargerReport] = []
+    alarms: list[AlarmReport] = []
+    dead: list[DeadLetter] = []
     received: int = 0
     refused: int = 0
 
@@ -96,18 +49,23 @@ def vins_of(messages: Iterable[Message]) -> set[str]:
     return vins - {""}
 
 
-def may_keep(message: Message, standings: Mapping[str, Standing | None]) -> bool:
-    """Say whether a dead letter may hold this message: nothing is kept of what an owner does not agree to."""
+def what_may_be_kept(message: Message, standings: Mapping[str, Standing | None]) -> bytes | None:
+    """Return what a dead letter may hold of a message: its payload, nothing of it, or None: not even that it came.
+
+    Nothing is kept of what an owner does not agree to; that a choice could not be read is told all the same.
+    """
     try:
         topic = topics.parse(message.topic)
     except topics.TopicRejected:
-        return True
+        return b""
     if topic.at is not None:
-        return True
+        return message.payload
     standing = standings.get(topic.vin)
-    if standing is None or topic.kind == "consent":
-        return standing is not None
-    return "care" in standing.purposes or (topic.kind == "charging" and "safety" in standing.purposes)
+    if standing is None:
+        return None
+    if "care" in standing.purposes or (topic.kind == "charging" and "safety" in standing.purposes):
+        return message.payload
+    return b"" if topic.kind == "consent" else None
 
 
 def sort_messages(
@@ -116,51 +74,55 @@ def sort_messages(
     standings: Mapping[str, Standing | None],
     decoder: TelemetryDecoder,
     signals: Layout,
+    chosen: Mapping[int, Mapping[str, Standing]] | None = None,
 ) -> SortedMessages:
     """Decode messages and check each against its car's standing.
 
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
+    chosen : by position of a message, the standings that hold from there on since an owner chose in it
     """
-    result = SortedMessages(
-        gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], chargers=[], alarms=[], safety=[], dead=[]
-    )
-    for message in messages:
+    result = SortedMessages(gatherer=RowGatherer(signals), safety=RowGatherer(signals))
+    standings = dict(standings)
+    for place, message in enumerate(messages):
         try:
             topic = topics.parse(message.topic)
         except topics.TopicRejected as error:
             result.received += 1
-            result.dead.append(DeadLetter(message.received_ms, message.topic, "bad_topic", str(error), message.payload))
+            result.dead.append(bad_topic(message.received_ms, message.topic, str(error), message.payload))
             continue
         received_ms = message.received_ms if topic.received_ms is None else topic.received_ms
         standing = standings.get(topic.vin)
+        purposes = standing.purposes if standing is not None else frozenset()
         try:
-            if topic.kind == "consent":
-                _sort_consent(result, message, received_ms, standing, topic.vin)
-            elif topic.at is not None:
+            if topic.at is not None:
                 _sort_charger(result, message, received_ms, topic, topic.at, standings)
-            elif topic.kind == "charging" and standing is not None and "care" not in standing.purposes:
-                _sort_safety(result, message, received_ms, standing, decoder, signals, topic.vin)
-            elif standing is None or "care" not in standing.purposes:
+            elif topic.kind == "consent":
+                _sort_consent(result, message, received_ms, standing, topic.vin)
+            elif standing is not None and "care" in purposes:
+                _sort_car(result, message, received_ms, standing, topic, decoder, signals)
+            elif standing is not None and "safety" in purposes and topic.kind == "charging":
+                _sort_safety(result, message, received_ms, standing, topic, decoder, signals)
+            else:
                 count = _count(message, topic, decoder, signals)
                 result.received += count
                 result.refused += count
-            elif topic.kind == "telemetry" or (topic.kind == "charging" and not _is_frame(message.payload)):
-                _sort_telemetry(result, message, received_ms, standing, decoder, topic.vin)
-            elif topic.kind in ("gbt32960", "charging"):
-                _sort_frame(result, message, received_ms, standing, signals, topic.vin)
-            elif topic.kind == "events":
-                event = decode_event(message.payload)
-                _check_time(event.ts, received_ms)
-                result.received += 1
-                result.events.append((standing.vehicle_id, received_ms, event))
-            else:
-                raise FrameRejected("not_served", f"no consumer of this version reads {topic.kind} messages")
         except FrameRejected as rejection:
             result.received += 1
-            result.dead.append(
-                DeadLetter(received_ms, message.topic, rejection.reason, rejection.detail, message.payload)
-            )
+            result.dead.append(_letter(message, received_ms, rejection, standings))
+        standings.update((chosen or {}).get(place, {}))
     return result
+
+
+def _letter(
+    message: Message, received_ms: int, rejection: FrameRejected, standings: Mapping[str, Standing | None]
+) -> DeadLetter:
+    payload, detail = what_may_be_kept(message, standings) or b"", rejection.detail
+    if rejection.reason == "foreign_vin":
+        # It is another car's, and would be as foreign when it is sent again.
+        payload = b""
+    elif payload != message.payload:
+        detail = NOT_KEPT
+    return DeadLetter(received_ms, message.topic, rejection.reason, detail, payload)
 
 
 def _sort_consent(
@@ -171,39 +133,100 @@ def _sort_consent(
         result.refused += 1
         return
     choice = decode_consent(message.payload)
-    _check_time(choice.ts, received_ms)
     result.received += 1
-    result.choices.append((standing.vehicle_id, vin, choice))
+    result.choices.append(ChoiceReport(standing.vehicle_id, vin, received_ms, choice))
 
 
-def _sort_telemetry(
+def _sort_car(
     result: SortedMessages,
     message: Message,
     received_ms: int,
     standing: Standing,
+    topic: topics.Topic,
     decoder: TelemetryDecoder,
-    vin: str,
+    signals: Layout,
 ) -> None:
+    source = Source(standing.vehicle_id, received_ms, message.topic)
+    if _holds_frame(message, topic):
+        frame = _take_frame(result, message, received_ms, topic.vin, signals)
+        if frame is not None:
+            source = msgspec.structs.replace(source, frame=message.payload)
+            result.gatherer.add(source, [frame.sample], {} if frame.oddity is None else {0: frame.oddity})
+        if frame is not None and frame.lamps:
+            lamps = LampReport(standing.vehicle_id, frame.sample.ts, received_ms, frame.lamps, frame.level)
+            result.lamps.append(lamps)
+    elif topic.kind in ("telemetry", "charging"):
+        samples, oddities = _take_samples(result, message, received_ms, topic.vin, decoder)
+        result.gatherer.add(source, samples, oddities)
+    elif topic.kind == "events":
+        event = decode_event(message.payload)
+        _check_time(event.ts, received_ms)
+        result.received += 1
+        result.events.append(EventReport(standing.vehicle_id, received_ms, message.topic, message.payload, event))
+    else:
+        raise FrameRejected("not_served", f"no consumer of this version reads {topic.kind} messages")
+
+
+def _sort_safety(
+    result: SortedMessages,
+    message: Message,
+    received_ms: int,
+    standing: Standing,
+    topic: topics.Topic,
+    decoder: TelemetryDecoder,
+    signals: Layout,
+) -> None:
+    """Take charging samples of a car whose owner agrees to safety alone; a frame's lamps go with its sample."""
+    source = Source(standing.vehicle_id, received_ms, message.topic)
+    if not _holds_frame(message, topic):
+        samples, oddities = _take_samples(result, message, received_ms, topic.vin, decoder)
+        result.safety.add(source, samples, oddities)
+        return
+    frame = _take_frame(result, message, received_ms, topic.vin, signals)
+    if frame is None:
+        return
+    oddity = frame.oddity or Oddity({}, 0)
+    if frame.lamps or frame.level:
+        lamps = {"lamps": [code for code, on in frame.lamps.items() if on], "level": frame.level}
+        oddity = Oddity(oddity.extra | lamps, oddity.quality)
+    source = msgspec.structs.replace(source, frame=message.payload)
+    result.safety.add(source, [frame.sample], {0: oddity} if oddity.extra or oddity.quality else {})
+
+
+def _holds_frame(message: Message, topic: topics.Topic) -> bool:
+    return topic.kind == "gbt32960" or (topic.kind == "charging" and message.payload.startswith((b"##", b"$$")))
+
+
+def _take_samples(
+    result: SortedMessages, message: Message, received_ms: int, vin: str, decoder: TelemetryDecoder
+) -> tuple[list[Any], dict[int, Oddity]]:
+    """Return the samples that can be stored and what is odd about them; the others are dead letters one by one."""
     decoded = decoder.decode(message.payload, vin=vin)
     result.received += len(decoded.samples) + len(decoded.bad)
     result.dead += [
         DeadLetter(received_ms, message.topic, sample.reason, sample.detail, sample.payload) for sample in decoded.bad
     ]
     samples, oddities = decoded.samples, decoded.oddities
-    lowest, highest = received_ms - _LONGEST_BEHIND_MS, received_ms + _LONGEST_AHEAD_MS
-    if not all(lowest <= sample.ts <= highest for sample in samples):
-        kept = [number for number, sample in enumerate(samples) if lowest <= sample.ts <= highest]
-        for number in set(range(len(samples))) - set(kept):
-            payload = msgspec.json.encode({"samples": [samples[number]]})
-            detail = f"ts {samples[number].ts} is too far from the receive time {received_ms}"
-            result.dead.append(DeadLetter(received_ms, message.topic, "impossible_time", detail, payload))
-        oddities = {new: oddities[old] for new, old in enumerate(kept) if old in oddities}
-        samples = [samples[number] for number in kept]
-    result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), samples, oddities)
+    kept = [number for number, sample in enumerate(samples) if _is_possible(sample.ts, received_ms)]
+    if len(kept) == len(samples):
+        return samples, oddities
+    for number in sorted(set(range(len(samples))) - set(kept)):
+        payload = encode_sample(samples[number], oddities.get(number))
+        detail = _impossible(samples[number].ts, received_ms)
+        result.dead.append(DeadLetter(received_ms, message.topic, "impossible_time", detail, payload))
+    return [samples[number] for number in kept], {n: oddities[old] for n, old in enumerate(kept) if old in oddities}
 
 
-def _is_frame(payload: bytes) -> bool:
-    return payload.startswith((b"##", b"$$"))
+def _take_frame(
+    result: SortedMessages, message: Message, received_ms: int, vin: str, signals: Layout
+) -> FrameSample | None:
+    frame = decode_gbt32960(message.payload, vin=vin, signals=signals)
+    if frame is None:
+        # A log-in or a heartbeat holds no sample: there is nothing to count.
+        return None
+    _check_time(frame.sample.ts, received_ms)
+    result.received += 1
+    return frame
 
 
 def _sort_charger(
@@ -219,85 +242,49 @@ def _sort_charger(
         alarm = decode_alarm(message.payload)
         _check_time(alarm.ts, received_ms)
         standing = standings.get(alarm.vin or "")
-        result.alarms.append(AlarmReport(at, received_ms, alarm, standing.vehicle_id if standing else None))
+        vehicle_id = standing.vehicle_id if standing else None
+        result.alarms.append(AlarmReport(at, received_ms, message.topic, message.payload, alarm, vehicle_id))
         result.received += 1
         return
-    charger = decode_charger(message.payload)
-    for sample in charger.samples:
-        _check_time(sample.ts, received_ms)
-    result.received += len(charger.samples)
-    result.chargers.append(ChargerReport(at, received_ms, message.topic, charger))
+    decoded = decode_charger(message.payload)
+    result.received += len(decoded.samples) + len(decoded.bad)
+    result.dead += [
+        DeadLetter(received_ms, message.topic, sample.reason, sample.detail, sample.payload) for sample in decoded.bad
+    ]
+    samples = []
+    for sample in decoded.samples:
+        if _is_possible(sample.ts, received_ms):
+            samples.append(sample)
+            continue
+        payload = msgspec.json.encode(ChargerMessage([sample], decoded.session_id))
+        detail = _impossible(sample.ts, received_ms)
+        result.dead.append(DeadLetter(received_ms, message.topic, "impossible_time", detail, payload))
+    if samples:
+        charger = ChargerMessage(samples, decoded.session_id)
+        result.chargers.append(ChargerReport(at, received_ms, message.topic, charger))
 
 
-def _sort_safety(
-    result: SortedMessages,
-    message: Message,
-    received_ms: int,
-    standing: Standing,
-    decoder: TelemetryDecoder,
-    signals: Layout,
-    vin: str,
-) -> None:
-    """Take charging samples of a car without ``care``: kept apart when its owner agrees to ``safety``, else refused."""
-    samples: list[Any] = []
-    try:
-        if _is_frame(message.payload):
-            frame = decode_gbt32960(message.payload, vin=vin, signals=signals)
-            samples = [] if frame is None else [frame.sample]
-        else:
-            samples = decoder.decode(message.payload, vin=vin).samples
-        for sample in samples:
-            _check_time(sample.ts, received_ms)
-    except FrameRejected:
-        if "safety" in standing.purposes:
-            raise
-        samples = []
-        result.received += 1
-        result.refused += 1
-    result.received += len(samples)
-    if "safety" in standing.purposes:
-        if samples:
-            result.safety.append(SafetyReport(standing.vehicle_id, received_ms, samples))
-    else:
-        result.refused += len(samples)
+def _is_possible(ts_ms: int, received_ms: int) -> bool:
+    return received_ms - LONGEST_BEHIND_MS <= ts_ms <= received_ms + LONGEST_AHEAD_MS
 
 
-def _sort_frame(
-    result: SortedMessages, message: Message, received_ms: int, standing: Standing, signals: Layout, vin: str
-) -> None:
-    frame = decode_gbt32960(message.payload, vin=vin, signals=signals)
-    if frame is None:
-        # A log-in or a heartbeat holds no sample: there is nothing to count.
-        return
-    ts_ms = frame.sample.ts
-    _check_time(ts_ms, received_ms)
-    result.received += 1
-    oddities = {} if frame.oddity is None else {0: frame.oddity}
-    result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), [frame.sample], oddities)
-    if frame.lamps:
-        result.lamps.append(LampReport(standing.vehicle_id, ts_ms, received_ms, frame.lamps, frame.level))
+def _impossible(ts_ms: int, received_ms: int) -> str:
+    return f"ts {ts_ms} is too far from the receive time {received_ms}"
 
 
 def _check_time(ts_ms: int, received_ms: int) -> None:
-    if not received_ms - _LONGEST_BEHIND_MS <= ts_ms <= received_ms + _LONGEST_AHEAD_MS:
-        raise FrameRejected("impossible_time", f"ts {ts_ms} is too far from the receive time {received_ms}")
+    if not _is_possible(ts_ms, received_ms):
+        raise FrameRejected("impossible_time", _impossible(ts_ms, received_ms))
 
 
 def _count(message: Message, topic: topics.Topic, decoder: TelemetryDecoder, signals: Layout) -> int:
     # Refused samples are counted like all others; nothing of them is kept, not even that they were unreadable.
-    if topic.kind == "gbt32960":
-        return _count_frame(message.payload, topic.vin, signals)
-    if topic.kind != "telemetry":
-        return 1
     try:
-        decoded = decoder.decode(message.payload, vin=topic.vin)
+        if _holds_frame(message, topic):
+            return 0 if decode_gbt32960(message.payload, vin=topic.vin, signals=signals) is None else 1
+        if topic.kind in ("telemetry", "charging"):
+            decoded = decoder.decode(message.payload, vin=topic.vin)
+            return len(decoded.samples) + len(decoded.bad)
     except FrameRejected:
-        return 1
-    return len(decoded.samples) + len(decoded.bad)
-
-
-def _count_frame(payload: bytes, vin: str, signals: Layout) -> int:
-    try:
-        return 0 if decode_gbt32960(payload, vin=vin, signals=signals) is None else 1
-    except FrameRejected:
-        return 1
+        pass
+    return 1

@@ -71,7 +71,7 @@ class TelemetryDecoder:
             raise FrameRejected("not_json", str(error)) from error
         samples: list[Any] = message.samples
         if message.vin is not None and message.vin != vin:
-            raise FrameRejected("foreign_vin", f"the payload claims {message.vin!r}, the topic says {vin}")
+            raise _foreign_vin()
         if not 1 <= len(samples) <= MAX_SAMPLES:
             raise _wrong_count(len(samples))
         return Decoded(samples, {}, [])
@@ -84,7 +84,7 @@ class TelemetryDecoder:
         if not isinstance(message, dict) or not isinstance(message.get("samples"), list):
             raise FrameRejected("no_samples", 'the message is not {"samples": [...]}')
         if message.get("vin", vin) not in (vin, None):
-            raise FrameRejected("foreign_vin", f"the payload claims {message['vin']!r}, the topic says {vin}")
+            raise _foreign_vin()
         raw_samples = message["samples"]
         if not 1 <= len(raw_samples) <= MAX_SAMPLES:
             raise _wrong_count(len(raw_samples))
@@ -128,6 +128,19 @@ class TelemetryDecoder:
                 quality |= Quality.WRONG_TYPE
         sample = self._sample(ts=ts, seq=seq, signals=self._layout.Signals(**fields))
         return sample, Oddity(extra, int(quality)) if extra else None
+
+
+def encode_sample(sample: Any, oddity: Oddity | None) -> bytes:
+    """Return a decoded sample as a message of its own, with what was odd about it."""
+    values = msgspec.to_builtins(sample.signals)
+    measured = {path: value for path, value in values.items() if value is not None and value == value}
+    signals = measured | (oddity.extra if oddity else {})
+    return msgspec.json.encode({"samples": [{"ts": sample.ts, "seq": sample.seq, "signals": signals}]})
+
+
+def _foreign_vin() -> FrameRejected:
+    # The letter is kept under this car, so it names no other.
+    return FrameRejected("foreign_vin", "the payload claims another car than the topic")
 
 
 def _is_int64(value: object) -> bool:

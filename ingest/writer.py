@@ -14,10 +14,12 @@ from config import sql
 from config.settings import IngestSettings
 from ingest.batch import Rows
 from ingest.charging_rows import Connectors, store_alarms, store_chargers, store_safety
+from ingest.choices import standings_after_choices
 from ingest.dedupe import split_repeats
 from ingest.gate import Gate, Standing
 from ingest.inbox import Message
 from ingest.layout import Layout, layout
+from ingest.letters import NOT_KEPT, DeadLetter
 from ingest.other_rows import (
     epoch_ms,
     note_changed_days,
@@ -29,7 +31,7 @@ from ingest.other_rows import (
 )
 from ingest.partitions import Partitions
 from ingest.reading_rows import TABLES, ReadingTable
-from ingest.sorting import DeadLetter, SortedMessages, may_keep, sort_messages, vins_of
+from ingest.sorting import SortedMessages, sort_messages, vins_of, what_may_be_kept
 from ingest.state import newest_values
 from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
@@ -40,6 +42,7 @@ _OVERSIGHTS = (ArithmeticError, LookupError, TypeError, ValueError)
 _log = structlog.get_logger(__name__)
 
 Standings = dict[str, Standing | None]
+Chosen = dict[int, dict[str, Standing]]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -61,6 +64,7 @@ class _Work(msgspec.Struct, frozen=True):
 
     sorted: SortedMessages
     rows: Rows
+    safety: Rows
     dead: list[DeadLetter]
     repeated: int
 
@@ -109,9 +113,10 @@ class Writer:
             self._conn.commit()
             return None
         standings = self._gate.standings(self._conn, vins_of(messages))
+        chosen = standings_after_choices(self._conn, messages, standings)
         self._conn.commit()
         try:
-            return self._write_together(messages, standings, batch)
+            return self._write_together(messages, standings, chosen, batch)
         except (*_OVERSIGHTS, psycopg.DataError, psycopg.IntegrityError) as error:
             # A partition may have been dropped, or one message is what the database refuses or what we fail on: it
             # must not stop all others, so it is found. The trace says where to look.
@@ -119,10 +124,12 @@ class Writer:
                 _log.exception("a message is not understood", batch=batch)
             self._partitions.forget()
             self._connectors.forget()
-            return self._write_singly(messages, standings, batch)
+            return self._write_singly(messages, standings, chosen, batch)
 
-    def _write_together(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
-        work = self._prepare(messages, standings)
+    def _write_together(
+        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int
+    ) -> Outcome | None:
+        work = self._prepare(messages, standings, chosen)
         with self._conn.transaction(), self._conn.cursor() as cursor:
             if self._committed(batch):
                 return None
@@ -130,24 +137,28 @@ class Writer:
             self._count(cursor, outcome, batch)
         return outcome
 
-    def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
+    def _write_singly(
+        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int
+    ) -> Outcome | None:
         """Write message by message in one transaction: one that fails becomes a dead letter alone."""
         total = Outcome()
-        prepared: list[tuple[Message, _Work]] = []
+        prepared: list[tuple[Message, bytes, _Work]] = []
         letters: list[DeadLetter] = []
-        for message in messages:
+        for place, message in enumerate(messages):
+            payload = what_may_be_kept(message, standings)
             try:
-                prepared.append((message, self._prepare([message], standings)))
+                prepared.append((message, payload or b"", self._prepare([message], standings, {})))
             except _OVERSIGHTS as error:
-                if may_keep(message, standings):
-                    letters.append(_failed_on(message, error, samples=1))
-                    total += Outcome(received=1, dead=1)
-                else:
+                if payload is None:
                     total += Outcome(received=1, refused=1)
+                else:
+                    letters.append(_failed_on(message, payload, error, samples=1))
+                    total += Outcome(received=1, dead=1)
+            standings = {**standings, **chosen.get(place, {})}
         with self._conn.transaction(), self._conn.cursor() as cursor:
             if self._committed(batch):
                 return None
-            for message, work in prepared:
+            for message, payload, work in prepared:
                 try:
                     with self._conn.transaction():
                         outcome = self._store(cursor, work)
@@ -155,26 +166,26 @@ class Writer:
                     self._connectors.forget()
                     received, refused = work.sorted.received, work.sorted.refused
                     if received > refused:
-                        letters.append(_failed_on(message, error, samples=received - refused))
+                        letters.append(_failed_on(message, payload, error, samples=received - refused))
                     outcome = Outcome(received=received, dead=received - refused, refused=refused)
                 total += outcome
             store_dead_letters(cursor, letters, epoch=self._epoch.id)
             self._count(cursor, total, batch)
         return total
 
-    def _prepare(self, messages: list[Message], standings: Standings) -> _Work:
-        work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)
+    def _prepare(self, messages: list[Message], standings: Standings, chosen: Chosen) -> _Work:
+        work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout, chosen=chosen)
         rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
-        chosen, repeated, conflicts = split_repeats(rows)
+        first, repeated, conflicts = split_repeats(rows)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
-        rows = rows.take(chosen)
+        rows = rows.take(first)
         self._partitions.make(TABLES, rows.ts_ms)
         self._partitions.make(
             ("charging_reading",), [sample.ts for report in work.chargers for sample in report.message.samples]
         )
-        for _, vin, _ in work.choices:
-            self._gate.forget(vin)
-        return _Work(work, rows, dead, repeated)
+        for report in work.choices:
+            self._gate.forget(report.vin)
+        return _Work(work, rows, work.safety.rows(clock_ahead_ms=self._clock_ahead_ms), dead, repeated)
 
     def _committed(self, batch: int) -> bool:
         # Locked: an earlier try whose session outlived our connection may still be about to commit.
@@ -191,19 +202,18 @@ class Writer:
         dead += [self._refused(rows, row, reason) for row, reason in verdict.refused]
         fresh = rows.take(np.delete(np.arange(len(rows)), verdict.not_stored)) if verdict.not_stored else rows
         stored, duplicate = len(fresh), work.repeated + len(verdict.duplicates)
-        for new in [*store_events(cursor, messages.events), *store_choices(cursor, messages.choices)]:
-            stored += new
-            duplicate += not new
         for some in (
-            store_chargers(cursor, messages.chargers, self._connectors),
+            store_events(cursor, messages.events),
+            store_choices(cursor, messages.choices),
+            store_chargers(cursor, messages.chargers, self._connectors, clock_ahead_ms=self._clock_ahead_ms),
             store_alarms(cursor, messages.alarms, self._connectors),
-            store_safety(cursor, messages.safety),
+            store_safety(cursor, work.safety, self._layout),
         ):
             stored += some.stored
             duplicate += some.duplicate
             dead += some.dead
         horizon_ms = epoch_ms(self._clock()) + self._clock_ahead_ms
-        store_positions(cursor, messages.gatherer.positions(), horizon_ms=horizon_ms)
+        store_positions(cursor, fresh.parked(self._layout), horizon_ms=horizon_ms)
         store_dead_letters(cursor, dead, epoch=self._epoch.id)
         note_changed_days(cursor, fresh)
         states = newest_values(fresh, self._layout)
@@ -235,12 +245,15 @@ class Writer:
         return self._letter(rows, row, "refused_by_database", reason)
 
     def _letter(self, rows: Rows, row: int, reason: str, detail: str) -> DeadLetter:
-        payload = msgspec.json.encode({"samples": [rows.sample(row, self._layout)]})
+        payload = rows.payload(row, self._layout)
         return DeadLetter(int(rows.received_ms[row]), rows.topic[row], reason, detail, payload)
 
 
-def _failed_on(message: Message, error: Exception, *, samples: int) -> DeadLetter:
+def _failed_on(message: Message, payload: bytes, error: Exception, *, samples: int) -> DeadLetter:
+    """Return the letter of a message that holds ``payload``, which is all of it or nothing."""
     reason, detail = "not_understood", f"{type(error).__name__}: {error}"
     if isinstance(error, psycopg.Error):
         reason, detail = "refused_by_database", str(error.diag.message_primary or error)
-    return DeadLetter(message.received_ms, message.topic, reason, detail, message.payload, samples=samples)
+    if payload != message.payload:
+        detail = NOT_KEPT
+    return DeadLetter(message.received_ms, message.topic, reason, detail, payload, samples=samples)

@@ -76,6 +76,9 @@ def show(
     for name, value in facts.items():
         print(f"{name:<12} {'never' if value is None else value}")
     print(f"{'bytes':<12} {len(payload):,}\n")
+    if not payload:
+        print("no payload: none came, or it was not kept since nobody agreed to that; it cannot be replayed")
+        return
     print(hex_dump(payload[:_SHOWN_BYTES]))
     if len(payload) > _SHOWN_BYTES:
         print(f"… {len(payload) - _SHOWN_BYTES:,} more bytes: --json prints all")
@@ -115,8 +118,9 @@ def replay(
     """Publish dead letters again, after what was wrong with them was fixed.
 
     They keep the time they were received. At a broker of your own this needs
-    the rights of the principal forewarn-replay, and ingest running. The exit
-    code is 1 when one could not be published.
+    the rights of the principal forewarn-replay, and ingest running. One whose
+    payload was not kept cannot be replayed. The exit code is 1 when one could
+    not be published.
 
     Example: forewarn ingest dead-letters replay --reason refused_by_database
     """

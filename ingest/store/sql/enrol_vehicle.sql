@@ -23,8 +23,9 @@ identified AS (
     SELECT car.vehicle_id, %(vin)s, person.owner_id FROM car, person
 ),
 agreed AS (
-    INSERT INTO pii.consent (vehicle_id, purpose, granted, policy_version, source, chosen_at)
-    SELECT car.vehicle_id, purpose, purpose = ANY (%(purposes)s), %(policy_version)s, 'enrolment', %(chosen_at)s
+    INSERT INTO pii.consent (vehicle_id, purpose, granted, policy_version, source, received_at, chosen_at)
+    SELECT car.vehicle_id, purpose, purpose = ANY (%(purposes)s), %(policy_version)s, 'enrolment',
+           least(%(chosen_at)s, now()), least(%(chosen_at)s, now())
     FROM car, unnest(ARRAY['care', 'marketing', 'safety']) AS purpose
 )
 SELECT vehicle_id FROM car

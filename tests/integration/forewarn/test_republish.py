@@ -51,11 +51,12 @@ def test_the_command_publishes_again_and_says_what_became_of_them(
 ):
     """A letter whose cause is mended is stored as received then; one that is still bad is a new dead letter."""
     enrolled(VIN)
-    good, bad, odd = _put(
+    good, bad, odd, empty = _put(
         database,
         (topics.telemetry(VIN), "unknown_car", _sample(1)),
         (topics.telemetry(VIN), "unknown_car", b"\xff"),
         ("(not UTF-8) b'\\xff'", "bad_topic", b"1"),
+        ("v1/vehicles/…/telemetry", "bad_topic", b""),
     )
     monkeypatch.setenv("FOREWARN_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FOREWARN_DATABASE__DSN", database)
@@ -69,11 +70,13 @@ def test_the_command_publishes_again_and_says_what_became_of_them(
         told = json.loads(capsys.readouterr().out)
         assert cli.run(["ingest", "dead-letters", "replay", str(odd)]) == 1
         assert "cannot be published" in capsys.readouterr().out
+        assert cli.run(["ingest", "dead-letters", "replay", str(empty)]) == 1
+        assert f"{empty} not published: it has no payload" in capsys.readouterr().out
     assert (told["published"], told["failed"], told["dead_again"]) == (2, {}, {"not_json": 1})
     assert (told["ingest_since"]["stored"], told["ingest_since"]["dead"]) == (1, 1)
     with psycopg.connect(database) as conn:
         stored = conn.execute("SELECT received_at, seq, speed_kmh FROM telemetry.vehicle_reading").fetchall()
-        again = conn.execute("SELECT received_at, replayed_at FROM pii.dead_letter WHERE dead_letter_id > %s", [odd])
+        again = conn.execute("SELECT received_at, replayed_at FROM pii.dead_letter WHERE dead_letter_id > %s", [empty])
         assert stored == [(RECEIVED_AT, 1, 42.5)]
         assert again.fetchall() == [(RECEIVED_AT, None)]
         assert get(conn, good).replayed_at is not None
@@ -95,12 +98,18 @@ def test_show_and_expire(database, monkeypatch, tmp_path, capsys):
         assert part in shown
     assert cli.run(["ingest", "dead-letters", "show", str(number), "--json"]) == 0
     assert bytes.fromhex(json.loads(capsys.readouterr().out)["payload_hex"]) == _sample(1)
+    (empty,) = _put(database, ("v1/vehicles/…/telemetry", "bad_topic", b""))
+    capsys.readouterr()
+    assert cli.run(["ingest", "dead-letters", "show", str(empty)]) == 0
+    assert "no payload" in capsys.readouterr().out
+    assert cli.run(["ingest", "dead-letters", "show", str(empty), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["payload_hex"] == ""
     assert cli.run(["ingest", "dead-letters", "show", "999"]) == 2
     capsys.readouterr()
     assert cli.run(["ingest", "dead-letters", "expire"]) == 0
     assert capsys.readouterr().out.startswith("0 ")
     assert cli.run(["ingest", "dead-letters", "expire", "--older-than", "0"]) == 0
-    assert capsys.readouterr().out.startswith("1 ")
+    assert capsys.readouterr().out.startswith("2 ")
 
 
 def test_more_than_a_chunk_is_marked_as_the_broker_takes_it(database, conn, tmp_path):

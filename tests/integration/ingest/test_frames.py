@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import psycopg
 import pytest
+from msgspec.structs import replace
 
 from ingest import topics
-from ingest.gbt32960 import RESOLUTION, encode_frame, from_signals
+from ingest.gbt32960 import RESOLUTION, decode_frame, encode_frame, from_signals
+from ingest.gbt32960.blocks import Alarms
 from ingest.inbox import Message
 from ingest.writer import Outcome
 from tests.integration.ingest.test_writer import NOW_MS, VIN, rows, write  # noqa: F401
@@ -93,6 +96,42 @@ def test_an_alarm_that_stays_on_is_one_lamp(database, write):  # noqa: F811
     assert write(*frames[2:]).stored == 3
     found = rows(database, "SELECT code, state, source FROM telemetry.vehicle_event ORDER BY ts")
     assert found == [("insulation", "on", "gbt32960"), ("insulation", "off", "gbt32960")]
+
+
+@pytest.mark.parametrize("level", [5, 77, 253])
+@pytest.mark.parametrize("version", [2016, 2025])
+def test_a_level_that_is_none_costs_neither_the_reading_nor_the_lamps(database, write, level, version):  # noqa: F811
+    message = with_level(frame(version=version, alarms=frozenset({"insulation"})), level)
+    assert write(message) == Outcome(received=1, stored=1)
+    ((quality, extra),) = rows(database, "SELECT quality, extra FROM telemetry.vehicle_reading")
+    assert quality & 1
+    assert extra == {f"{BATTERY}.WarningLevel": level}
+    assert rows(database, "SELECT code, level FROM telemetry.vehicle_event") == [("insulation", 0)]
+
+
+def with_level(message, level):
+    """Return the frame with another highest alarm level."""
+    decoded = decode_frame(message.payload)
+    blocks = [replace(block, level=level) if isinstance(block, Alarms) else block for block in decoded.body.blocks]
+    built = replace(decoded, body=replace(decoded.body, blocks=tuple(blocks)))
+    return Message(message.topic, encode_frame(built), 1, NOW_MS, 1)
+
+
+def test_a_dead_letter_of_a_frame_is_the_frame_and_can_be_sent_again(database, write):  # noqa: F811
+    one, other = frame(), frame(**{"Vehicle.Speed": 99.0})
+    assert write(one, other, frame(**{"Vehicle.Speed": 98.0})) == Outcome(received=3, stored=1, dead=2)
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE telemetry.vehicle_reading ADD CHECK (speed_kmh <> 97)")
+    cursed = frame(at=NOW + timedelta(seconds=1), **{"Vehicle.Speed": 97.0})
+    assert write(other, cursed) == Outcome(received=2, dead=2)
+    letters = rows(database, "SELECT reason, topic, payload FROM pii.dead_letter ORDER BY dead_letter_id")
+    assert [reason for reason, _, _ in letters] == ["key_conflict"] * 3 + ["refused_by_database"]
+    assert [letters[0][2], letters[2][2], letters[3][2]] == [other.payload, other.payload, cursed.payload]
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE telemetry.vehicle_reading DROP CONSTRAINT vehicle_reading_speed_kmh_check")
+    for reason, topic, payload in letters:
+        got = write(Message(topics.replay(NOW_MS, topic), payload, 1, NOW_MS, 1))
+        assert got.stored == (reason == "refused_by_database")
 
 
 def test_the_newest_values_of_a_car_survive_late_and_sparse_readings(database, write):  # noqa: F811

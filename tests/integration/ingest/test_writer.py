@@ -171,6 +171,17 @@ def test_events_are_stored_once(database, write):
     ]
 
 
+def test_an_event_with_another_level_is_a_conflict(database, write):
+    def lamp(level: int) -> Message:
+        payload = {"ts": NOW_MS, "kind": "lamp", "code": "lv_battery", "level": level}
+        return Message(topics.events(VIN), msgspec.json.encode(payload), 5, NOW_MS, 1)
+
+    assert write(lamp(1), lamp(3)) == Outcome(received=2, stored=1, dead=1)
+    assert write(lamp(1)) == Outcome(received=1, duplicate=1)
+    assert rows(database, "SELECT reason, payload FROM pii.dead_letter") == [("key_conflict", lamp(3).payload)]
+    assert rows(database, "SELECT level FROM telemetry.vehicle_event") == [(1,)]
+
+
 def test_a_replayed_message_was_received_when_it_was_recorded(database, write):
     recorded_ms = NOW_MS - 90 * 86_400_000
     message = telemetry(sample(ts=recorded_ms - 5, soc=1))
@@ -188,6 +199,41 @@ def test_only_the_last_parked_place_is_kept(database, write):
     write(telemetry(at(NOW_MS - 3, 31.0, 0), at(NOW_MS - 2, 31.1, 50), at(NOW_MS - 1, 31.2, 0)))
     write(telemetry(at(NOW_MS - 4, 30.0, 0)))
     assert rows(database, "SELECT latitude, longitude FROM pii.position") == [(31.2, 121.5)]
+
+
+def test_a_reading_that_was_not_stored_does_not_move_the_car(database, write):
+    place = {"Vehicle.CurrentLocation.Latitude": 10.0, "Vehicle.CurrentLocation.Longitude": 20.0}
+    write(telemetry(sample(soc=50, speed=0)))
+    assert write(telemetry(sample(soc=60, speed=0, **place))).dead == 1
+    assert write(telemetry(sample(ts=NOW_MS + 1, speed=0, **place, **{"Vehicle.New": "\0"}))).dead == 1
+    assert rows(database, "SELECT * FROM pii.position") == []
+    assert write(telemetry(sample(ts=NOW_MS + 2, speed=0, **place), sample(ts=NOW_MS + 2, speed=0, soc=1))).dead == 1
+    assert rows(database, "SELECT latitude, longitude FROM pii.position") == [(10.0, 20.0)]
+
+
+@pytest.mark.parametrize("reason", ["key_conflict", "impossible_time", "refused_by_database"])
+def test_a_dead_letter_of_a_sample_holds_all_it_said_and_can_be_sent_again(database, write, reason):
+    said = {
+        SOC: 60.0,
+        "Vehicle.CurrentLocation.Latitude": 31.25,
+        "Vehicle.CurrentLocation.Longitude": 121.5,
+        "Vehicle.LowVoltageSystemState": "ON",
+        "Vehicle.New": {"a": 1},
+    }
+    ts = NOW_MS - 500 * 86_400_000 if reason == "impossible_time" else NOW_MS
+    write(telemetry(sample(soc=50)))
+    if reason == "refused_by_database":
+        with psycopg.connect(database) as conn:
+            conn.execute("ALTER TABLE telemetry.vehicle_reading ADD CHECK (soc_pct <> 60)")
+        ts += 1
+    assert write(telemetry({"ts": ts, "seq": 0, "signals": said})) == Outcome(received=1, dead=1)
+    ((found, topic, payload),) = rows(database, "SELECT reason, topic, payload FROM pii.dead_letter")
+    assert found == reason
+    assert msgspec.json.decode(payload) == {"samples": [{"ts": ts, "seq": 0, "signals": said}]}
+    with psycopg.connect(database) as conn:
+        conn.execute("DELETE FROM telemetry.vehicle_reading")
+        conn.execute("ALTER TABLE telemetry.vehicle_reading DROP CONSTRAINT IF EXISTS vehicle_reading_soc_pct_check")
+    assert write(Message(topics.replay(ts, topic), payload, 1, NOW_MS, 1)) == Outcome(received=1, stored=1)
 
 
 def test_a_batch_that_was_committed_is_not_written_again(database, write):

@@ -8,9 +8,16 @@ import psycopg
 import pytest
 
 from config.signals import catalogue
+from ingest import topics
+from ingest.charging import ChargerMessage, ChargerSample
+from ingest.charging_rows import Connectors, store_chargers
 from ingest.history import judge_changed_days
 from ingest.quality import Quality
+from ingest.reports import ChargerReport
 from ingest.store.connection import connect
+from ingest.store.migrate import migrate
+from ingest.store.timeseries.timescale import Timescale
+from ingest.topics import Connector
 from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_rollups import check_against_readings
 
@@ -103,6 +110,39 @@ def test_cells_and_chargers_have_theirs(timescale):
         ("telemetry.charging_reading", "connector_id", "ts,seq"),
         ("telemetry.vehicle_reading", "vehicle_id", "ts,seq"),
     ]
+
+
+def test_a_columnstore_of_charging_readings_gets_its_flags(made):
+    store = made("timescale")
+    migrate(store.dsn, store.settings, to="0006_timeseries")
+    with store.opened() as (conn, _):
+        Timescale("any").lay_out(conn, catalogue(), store.settings)
+    rows = [(START + timedelta(seconds=n), 7, 0, START, 400.0 + n) for n in range(20)]
+    store.insert("charging_reading", ["ts", "connector_id", "seq", "received_at", "voltage_v"], rows)
+    assert compress(store, "charging_reading") == 1
+    store.migrate()
+    assert store.ask("SELECT sum(voltage_v)::int, max(quality) FROM telemetry.charging_reading") == [(8190, 0)]
+    store.insert("charging_reading", ["ts", "connector_id", "seq", "received_at", "quality"], [(START, 8, 0, START, 1)])
+    assert store.ask("SELECT max(quality) FROM telemetry.charging_reading") == [(1,)]
+
+
+def test_charging_readings_in_it_are_recognised_when_they_come_again(timescale):
+    at = Connector("op", "st", "1")
+
+    def report(*values):
+        samples = [
+            ChargerSample(int(START.timestamp() * 1000) + n, {"Voltage": value}) for n, value in enumerate(values)
+        ]
+        return [ChargerReport(at, samples[0].ts, topics.charger(at, "telemetry"), ChargerMessage(samples, "s"))]
+
+    def store(*values):
+        with connect(timescale.dsn, role="ingest") as conn, conn.cursor() as cursor:
+            return store_chargers(cursor, report(*values), Connectors(), clock_ahead_ms=300_000)
+
+    assert store(400.1, 400.2).stored == 2
+    assert compress(timescale, "charging_reading") == 1
+    again = store(400.1, 401, 402)
+    assert (again.stored, again.duplicate, [letter.reason for letter in again.dead]) == (1, 1, ["key_conflict"])
 
 
 def columnstore_after(store, table: str) -> str:

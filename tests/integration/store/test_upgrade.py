@@ -97,6 +97,39 @@ def test_an_older_database_keeps_everything(empty_store, revision):
     assert {table: rows for table, rows in everything(empty_store).items() if table in before} == before
 
 
+def test_choices_made_before_choices_were_told_by_receipt_stay_in_force(empty_store):
+    """A withdrawal that a clock a year ahead once outweighed is in force from now on."""
+    at_revision(empty_store, "0006_timeseries")
+    empty_store.ask("INSERT INTO telemetry.vehicle (model, powertrain) SELECT 'Dawn', 'bev' FROM generate_series(1, 3)")
+    day = timedelta(days=1)
+    choices = [
+        (1, "enrolment", True, START - day, START),
+        (2, "enrolment", True, START - day, START),
+        (2, "car", False, START + day, START + day),
+        (2, "car", True, START + 2 * day, START + 3 * day),
+        (3, "enrolment", True, START - day, START),
+        (3, "car", True, START + 300 * day, START + day),
+        (3, "car", False, START + 2 * day, START + 2 * day),
+    ]
+    for vehicle_id, source, granted, chosen_at, recorded_at in choices:
+        empty_store.ask(
+            "INSERT INTO pii.consent (vehicle_id, purpose, granted, policy_version, source, chosen_at, recorded_at)"
+            " VALUES (%s, 'care', %s, '1', %s, %s, %s)",
+            vehicle_id,
+            granted,
+            source,
+            chosen_at,
+            recorded_at,
+        )
+    empty_store.migrate()
+    assert empty_store.ask("SELECT vehicle_id, granted, chosen_at FROM pii.consent_now ORDER BY 1") == [
+        (1, True, START - day),
+        (2, True, START + 2 * day),
+        (3, False, START + 2 * day),
+    ]
+    assert empty_store.ask("SELECT count(*) FROM pii.consent WHERE chosen_at > received_at") == [(0,)]
+
+
 def test_a_database_without_timescaledb_moves_to_it_with_its_rows_and_rollups(made):
     store = made("timescale")
     at_revision(store, head())

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.charging import charger_row, decode_alarm, decode_charger
-from ingest.events import decode_consent, decode_event
+from ingest.events import chosen_ms, decode_consent, decode_event
 from ingest.frames import decode_gbt32960
 from ingest.layout import layout
+from ingest.quality import Quality
 from ingest.rejected import FrameRejected
 
 DECODERS = [
@@ -41,4 +42,13 @@ def test_any_bytes_are_decoded_or_rejected(decode, payload):
 def test_a_charger_value_that_is_no_number_is_kept_in_extra():
     payload = b'{"samples":[{"ts":1,"signals":{"Voltage":true,"Temperature":61.5,"Fan":"on"}}]}'
     (sample,) = decode_charger(payload).samples
-    assert charger_row(sample) == {"gun_temp_c": 61.5, "extra": {"Voltage": True, "Fan": "on"}}
+    flags = Quality.WRONG_TYPE | Quality.UNKNOWN_SIGNAL
+    assert charger_row(sample) == {"gun_temp_c": 61.5, "extra": {"Voltage": True, "Fan": "on"}, "quality": int(flags)}
+
+
+def test_a_choice_counts_as_made_when_received_where_its_clock_says_nothing():
+    day_ms, received_ms = 86_400_000, 1_767_225_600_000
+    believed = [received_ms, received_ms - 1, received_ms - 400 * day_ms]
+    assert [chosen_ms(ts, received_ms=received_ms) for ts in believed] == believed
+    for ts in (received_ms + 1, received_ms + 900 * day_ms, received_ms - 400 * day_ms - 1, 0, -5, 2**70):
+        assert chosen_ms(ts, received_ms=received_ms) == received_ms

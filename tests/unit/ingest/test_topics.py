@@ -36,6 +36,14 @@ def test_a_topic_of_nobody_is_rejected_with_what_is_wrong(topic, complaint):
         topics.parse(topic)
 
 
+@pytest.mark.parametrize("kind", ["weather", "commands", f"{VIN}/telemetry"])
+@pytest.mark.parametrize("before", ["v1/vehicles", "v1/replay/soon/vehicles", "v1/replay", "v1/fleet"])
+def test_a_rejection_quotes_no_car(before, kind):
+    with pytest.raises(TopicRejected) as rejection:
+        topics.parse(f"{before}/{VIN}/{kind}")
+    assert VIN not in str(rejection.value)
+
+
 @given(st.text())
 def test_any_text_is_a_topic_or_rejected(text):
     try:
