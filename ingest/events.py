@@ -26,8 +26,8 @@ class Event(msgspec.Struct, frozen=True):
     level: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
 
 
-class Purposes(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The owner's choice per purpose; None leaves a purpose as it was."""
+class Purposes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The owner's choice per purpose; None leaves a purpose as it was. What is said of others holds up none of these."""
 
     safety: bool | None = None
     care: bool | None = None

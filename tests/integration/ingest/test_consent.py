@@ -138,14 +138,18 @@ def test_a_choice_holds_for_what_follows_it_when_messages_are_written_one_by_one
     assert got == Outcome(received=5, stored=2, dead=1, refused=2)
 
 
-@pytest.mark.parametrize(
-    "purposes", [b"{}", b'{"CARE":false}', b'{"care":null}', b'{"care":false,"research":true}', b'{"care":"no"}', b"[]"]
-)
+@pytest.mark.parametrize("purposes", [b"{}", b'{"CARE":false}', b'{"care":null}', b'{"care":"no"}', b"[]"])
 def test_a_choice_of_nothing_or_of_what_is_unknown_is_a_dead_letter(database, write, purposes):  # noqa: F811
     payload = b'{"ts":1767225600000,"purposes":%s,"policy_version":"2"}' % purposes
     message = Message(topics.consent(VIN), payload, 4, NOW_MS, 1)
     assert write(message, message) == Outcome(received=2, dead=2)
     assert rows(database, "SELECT DISTINCT reason, payload FROM pii.dead_letter") == [("bad_consent", payload)]
+
+
+def test_a_purpose_of_a_newer_car_does_not_hold_up_a_withdrawal(database, write):  # noqa: F811
+    payload = b'{"ts":1767225600000,"purposes":{"care":false,"research":true},"policy_version":"2"}'
+    assert write(Message(topics.consent(VIN), payload, 4, NOW_MS, 1)) == Outcome(received=1, stored=1)
+    assert write(telemetry(sample(soc=1))) == Outcome(received=1, refused=1)
 
 
 said_after_ms = st.sampled_from([0, -DAY_MS, -90 * DAY_MS, -500 * DAY_MS, YEAR_MS, 2 * YEAR_MS, -NOW_MS])
