@@ -74,3 +74,45 @@ def test_of_two_schedulers_one_works(context, monkeypatch):
         thread.join(10)
     # Every recurring job was due once, and scoring is followed by a triage.
     assert sorted(runs) == ["expire", "judge", "refresh", "score", "train", "triage"]
+
+
+def test_what_was_received_is_judged_rolled_up_and_partitions_are_made_ahead(context, enrolled):
+    vehicle = next(iter(enrolled("LFWA0000000000001").values()))
+    with psycopg.connect(context.dsn) as conn:
+        conn.execute("SELECT telemetry.ensure_partition('vehicle_reading', %s)", [NOW.date()])
+        conn.execute(
+            "INSERT INTO telemetry.vehicle_reading (ts, vehicle_id, seq, received_at, soc_pct)"
+            " SELECT %s + n * interval '1 s', %s, n, %s, 50 FROM generate_series(1, 10) AS n",
+            [NOW, vehicle, NOW],
+        )
+        conn.execute("INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (%s, %s)", [vehicle, NOW.date()])
+    with running_schedule(context) as scheduler:
+        scheduler.run_now("judge")
+        assert scheduler.run_now("refresh") == 1
+        assert scheduler.run_now("refresh") == 0
+    with psycopg.connect(context.dsn) as conn:
+        assert conn.execute("SELECT n, soc_pct__sum FROM telemetry.rollup_day").fetchall() == [(10, 500.0)]
+        ahead = conn.execute("SELECT telemetry.ensure_partition('vehicle_reading', %s)", [NOW.date() + timedelta(7)])
+        assert ahead.fetchone() == (False,)
+
+
+def test_scoring_and_training_see_all_that_was_received(context, enrolled, monkeypatch):
+    """Without waiting for the jobs that come round by themselves."""
+    vehicle = next(iter(enrolled("LFWA0000000000001").values()))
+    seen = []
+
+    def look(conn, **_):
+        seen.append(conn.execute("SELECT sum(n) FROM telemetry.rollup_day").fetchone())
+
+    monkeypatch.setattr("models.training.train", look)
+    monkeypatch.setattr("models.scoring.score", look)
+    for number, job in enumerate(("train", "score"), start=1):
+        with psycopg.connect(context.dsn) as conn:
+            conn.execute("SELECT telemetry.ensure_partition('vehicle_reading', %s)", [NOW.date()])
+            conn.execute(
+                "INSERT INTO telemetry.vehicle_reading (ts, vehicle_id, seq, received_at) VALUES (%s, %s, %s, %s)",
+                [NOW, vehicle, number, NOW],
+            )
+            conn.execute("INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (%s, %s)", [vehicle, NOW.date()])
+        schedule.JOBS[job](context)
+    assert seen == [(1,), (2,)]
