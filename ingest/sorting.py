@@ -1,6 +1,6 @@
 """Sorts raw messages into what can be written: readings, events, choices, dead letters, refusals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,7 +70,10 @@ class SafetyReport(msgspec.Struct, frozen=True):
 
 
 class SortedMessages(msgspec.Struct, kw_only=True):
-    """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one."""
+    """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one.
+
+    messages : how many of the messages this is, from the first on
+    """
 
     gatherer: RowGatherer
     events: list[tuple[int, int, Event]]
@@ -80,6 +83,7 @@ class SortedMessages(msgspec.Struct, kw_only=True):
     alarms: list[AlarmReport]
     safety: list[SafetyReport]
     dead: list[DeadLetter]
+    messages: int = 0
     received: int = 0
     refused: int = 0
 
@@ -111,20 +115,25 @@ def may_keep(message: Message, standings: Mapping[str, Standing | None]) -> bool
 
 
 def sort_messages(
-    messages: Iterable[Message],
+    messages: Sequence[Message],
     *,
     standings: Mapping[str, Standing | None],
     decoder: TelemetryDecoder,
     signals: Layout,
+    at_most: int,
 ) -> SortedMessages:
-    """Decode messages and check each against its car's standing.
+    """Decode messages and check each against its car's standing, until they hold ``at_most`` samples or more.
 
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
     """
     result = SortedMessages(
         gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], chargers=[], alarms=[], safety=[], dead=[]
     )
-    for message in messages:
+    result.messages = len(messages)
+    for number, message in enumerate(messages):
+        if result.received >= at_most:
+            result.messages = number
+            break
         try:
             topic = topics.parse(message.topic)
         except topics.TopicRejected as error:

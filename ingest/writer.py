@@ -56,6 +56,13 @@ class Outcome(msgspec.Struct, frozen=True):
         return Outcome(*(one + another for one, another in pairs))
 
 
+class Written(msgspec.Struct, frozen=True):
+    """One committed batch: how many messages it was, and what they came to; None is known to the database alone."""
+
+    messages: int
+    outcome: Outcome | None
+
+
 class _Work(msgspec.Struct, frozen=True):
     """A batch ready to be stored: its readings without repeats, and what became of the repeats."""
 
@@ -91,6 +98,7 @@ class Writer:
         self._gate = gate
         self._clock = clock
         self._clock_ahead_ms = settings.clock_ahead_s * 1000
+        self._batch_rows = settings.batch_rows
         self._layout: Layout = layout()
         self._decoder = TelemetryDecoder(self._layout)
         self._readings = ReadingTable(conn, self._layout)
@@ -98,20 +106,23 @@ class Writer:
         self._partitions = Partitions(conn)
         self._states = StateTable(conn, self._layout)
 
-    def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
-        """Write messages and commit; on return they may be acknowledged.
+    def write(self, messages: list[Message], *, batch: int, in_flight: int = 0) -> Written:
+        """Write the first of these messages and commit; on return those may be acknowledged.
 
-        batch   : the number of this batch in the worker's epoch, the same on a retry
-        Returns : what they came to; None when an earlier try of this batch turns out to have been committed
-        Raises  : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
+        A message holds up to 1000 samples, so a batch ends with the message that reaches ``ingest.batch_rows``.
+        batch     : the number of this batch in the worker's epoch, the same on a retry
+        in_flight : messages received and not acknowledged, these included
+        Returns   : how many messages were written; no outcome when an earlier try turns out to have been committed
+        Raises    : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
         """
-        if self._committed(batch):
+        if (before := self._committed(batch)) is not None:
             self._conn.commit()
-            return None
+            return Written(before, None)
+        messages = messages[: self._batch_rows]
         standings = self._gate.standings(self._conn, vins_of(messages))
         self._conn.commit()
         try:
-            return self._write_together(messages, standings, batch)
+            return self._write_together(messages, standings, batch, in_flight)
         except (*_OVERSIGHTS, psycopg.DataError, psycopg.IntegrityError) as error:
             # A partition may have been dropped, or one message is what the database refuses or what we fail on: it
             # must not stop all others, so it is found. The trace says where to look.
@@ -119,25 +130,32 @@ class Writer:
                 _log.exception("a message is not understood", batch=batch)
             self._partitions.forget()
             self._connectors.forget()
-            return self._write_singly(messages, standings, batch)
+            return self._write_singly(messages, standings, batch, in_flight)
 
-    def _write_together(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
+    def _write_together(self, messages: list[Message], standings: Standings, batch: int, in_flight: int) -> Written:
         work = self._prepare(messages, standings)
+        written = work.sorted.messages
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            if self._committed(batch):
-                return None
+            if (before := self._committed(batch)) is not None:
+                return Written(before, None)
             outcome = self._store(cursor, work)
-            self._count(cursor, outcome, batch)
-        return outcome
+            self._count(cursor, outcome, batch, messages=written, in_flight=in_flight - written)
+        return Written(written, outcome)
 
-    def _write_singly(self, messages: list[Message], standings: Standings, batch: int) -> Outcome | None:
+    def _write_singly(self, messages: list[Message], standings: Standings, batch: int, in_flight: int) -> Written:
         """Write message by message in one transaction: one that fails becomes a dead letter alone."""
         total = Outcome()
         prepared: list[tuple[Message, _Work]] = []
         letters: list[DeadLetter] = []
+        written = samples = 0
         for message in messages:
+            if samples >= self._batch_rows:
+                break
+            written += 1
             try:
-                prepared.append((message, self._prepare([message], standings)))
+                work = self._prepare([message], standings)
+                prepared.append((message, work))
+                samples += work.sorted.received
             except _OVERSIGHTS as error:
                 if may_keep(message, standings):
                     letters.append(_failed_on(message, error, samples=1))
@@ -145,8 +163,8 @@ class Writer:
                 else:
                     total += Outcome(received=1, refused=1)
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            if self._committed(batch):
-                return None
+            if (before := self._committed(batch)) is not None:
+                return Written(before, None)
             for message, work in prepared:
                 try:
                     with self._conn.transaction():
@@ -159,11 +177,13 @@ class Writer:
                     outcome = Outcome(received=received, dead=received - refused, refused=refused)
                 total += outcome
             store_dead_letters(cursor, letters, epoch=self._epoch.id)
-            self._count(cursor, total, batch)
-        return total
+            self._count(cursor, total, batch, messages=written, in_flight=in_flight - written)
+        return Written(written, total)
 
     def _prepare(self, messages: list[Message], standings: Standings) -> _Work:
-        work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout)
+        work = sort_messages(
+            messages, standings=standings, decoder=self._decoder, signals=self._layout, at_most=self._batch_rows
+        )
         rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
         chosen, repeated, conflicts = split_repeats(rows)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
@@ -176,13 +196,14 @@ class Writer:
             self._gate.forget(vin)
         return _Work(work, rows, dead, repeated)
 
-    def _committed(self, batch: int) -> bool:
+    def _committed(self, batch: int) -> int | None:
+        """Return how many messages this batch was when it is committed already, else None."""
         # Locked: an earlier try whose session outlived our connection may still be about to commit.
         row = self._conn.execute(
-            "SELECT batch FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",
+            "SELECT batch, batch_messages FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",
             (self._epoch.id, self._epoch.lane),
         ).fetchone()
-        return row is not None and int(row[0]) >= batch
+        return int(row[1]) if row is not None and int(row[0]) >= batch else None
 
     def _store(self, cursor: psycopg.Cursor[TupleRow], work: _Work) -> Outcome:
         rows, messages = work.rows, work.sorted
@@ -213,7 +234,9 @@ class Writer:
         store_lamps(cursor, messages.lamps)
         return Outcome(messages.received, stored, duplicate, sum(letter.samples for letter in dead), messages.refused)
 
-    def _count(self, cursor: psycopg.Cursor[TupleRow], outcome: Outcome, batch: int) -> None:
+    def _count(
+        self, cursor: psycopg.Cursor[TupleRow], outcome: Outcome, batch: int, *, messages: int, in_flight: int
+    ) -> None:
         cursor.execute(
             sql.load("ingest.store", "add_outcome"),
             {
@@ -223,6 +246,8 @@ class Writer:
                 "worker": self._epoch.worker,
                 "started_at": self._epoch.started_at,
                 "batch": batch,
+                "batch_messages": messages,
+                "in_flight": in_flight,
                 "now": self._clock(),
             },
         )

@@ -13,7 +13,7 @@ from ingest import topics
 from ingest.gate import Gate
 from ingest.inbox import Message
 from ingest.store.connection import connect
-from ingest.writer import Epoch, Outcome, Writer
+from ingest.writer import Epoch, Outcome, Writer, Written
 
 VIN = "LFWA0000000000001"
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -46,9 +46,13 @@ def write(database: str, enrolled: Callable[..., dict[str, int]]) -> Iterator[Ca
 
     def write_batch(*messages: Message) -> Outcome:
         nonlocal batch
-        batch += 1
-        outcome = writer.write(list(messages), batch=batch)
-        assert outcome is not None
+        outcome, waiting = Outcome(), list(messages)
+        while waiting:
+            batch += 1
+            written = writer.write(waiting, batch=batch, in_flight=len(waiting))
+            assert written.outcome is not None
+            outcome += written.outcome
+            waiting = waiting[written.messages :]
         assert outcome.received == outcome.stored + outcome.duplicate + outcome.dead + outcome.refused
         return outcome
 
@@ -192,9 +196,29 @@ def test_only_the_last_parked_place_is_kept(database, write):
 
 def test_a_batch_that_was_committed_is_not_written_again(database, write):
     writer = write.writer
-    assert writer.write([telemetry(sample(soc=1))], batch=1) is not None
-    assert writer.write([telemetry(sample(soc=1))], batch=1) is None
+    assert writer.write([telemetry(sample(soc=1))], batch=1) == Written(1, Outcome(received=1, stored=1))
+    assert writer.write([telemetry(sample(soc=1))], batch=1) == Written(1, None)
     assert rows(database, "SELECT received, stored FROM telemetry.outcome") == [(1, 1)]
+
+
+def test_a_batch_ends_with_the_message_that_reaches_its_number_of_samples(database, write):
+    writer = write.writer
+    writer._batch_rows = 10
+    waiting = [telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=1) for n in range(4))) for seq in range(5)]
+    assert writer.write(waiting, batch=1, in_flight=7) == Written(3, Outcome(received=12, stored=12))
+    assert rows(database, "SELECT batch, batch_messages, in_flight FROM telemetry.outcome") == [(1, 3, 4)]
+    # Its answer was lost: the same three are done, and the rest is another batch.
+    assert writer.write(waiting, batch=1, in_flight=7) == Written(3, None)
+    assert writer.write(waiting[3:], batch=2, in_flight=4) == Written(2, Outcome(received=8, stored=8))
+    assert rows(database, "SELECT batch, batch_messages, in_flight FROM telemetry.outcome") == [(2, 2, 2)]
+
+
+def test_messages_that_are_written_singly_end_a_batch_all_the_same(database, write):
+    writer = write.writer
+    writer._batch_rows = 10
+    refused = Message(topics.events(VIN), b'{"ts":1767225600000,"kind":"dtc","code":"P\\u00001"}', 1, NOW_MS, 1)
+    waiting = [refused, *(telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=1) for n in range(4))) for seq in range(5))]
+    assert writer.write(waiting, batch=1) == Written(4, Outcome(received=13, stored=12, dead=1))
 
 
 def test_a_partition_that_was_dropped_is_made_again(database, write):
