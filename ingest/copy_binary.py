@@ -127,6 +127,14 @@ def encode_real_array(values: Sequence[float | None] | None) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
+def encode_json(value: dict[str, Any] | None) -> bytes:
+    """Return one field, length included, that holds JSON as a ``bytea``; None is NULL."""
+    if value is None:
+        return b"\xff\xff\xff\xff"
+    body = msgspec.json.encode(value)
+    return len(body).to_bytes(4, "big") + body
+
+
 def encode_jsonb(value: dict[str, Any] | None) -> bytes:
     """Return one field, length included, that holds a ``jsonb``; None is NULL."""
     if value is None:

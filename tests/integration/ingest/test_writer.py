@@ -1,5 +1,6 @@
 """The writer against a real database: every sample comes to exactly one outcome."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -135,12 +136,50 @@ def test_a_bad_topic_is_a_dead_letter(database, write, topic):
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("bad_topic",)]
 
 
-def test_a_row_the_database_refuses_costs_only_itself(database, write):
+def test_what_no_column_holds_costs_only_its_sample(database, write):
     # JSON may hold what PostgreSQL's jsonb does not: a NUL in a text.
     good = [sample(ts=NOW_MS + n, soc=n % 100) for n in range(20)]
     bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
     assert write(telemetry(*good, bad)) == Outcome(received=21, stored=20, dead=1)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("bad_text",)]
+
+
+def refuse_odd_values_of_soc(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE telemetry.vehicle_reading ADD CHECK (soc_pct::int % 2 = 0)")
+
+
+def test_a_row_the_database_refuses_costs_only_itself(database, write):
+    refuse_odd_values_of_soc(database)
+    there = sample(ts=NOW_MS + 90, soc=2, cells=[3.7, 3.8])
+    assert write(telemetry(there)).stored == 1
+    batch = [sample(ts=NOW_MS + n, soc=n, cells=[3.7] * (n % 3)) for n in range(20)]
+    other = sample(ts=NOW_MS + 91, soc=2, **{"Vehicle.New": {"a": [1]}})
+    outcome = write(telemetry(*batch, there, other))
+    assert outcome == Outcome(received=22, stored=11, duplicate=1, dead=10)
+    assert rows(database, "SELECT DISTINCT reason FROM pii.dead_letter") == [("refused_by_database",)]
+    assert rows(database, "SELECT count(*) FROM telemetry.cell_reading") == [(7,)]
+    assert rows(database, "SELECT extra FROM telemetry.vehicle_reading WHERE extra IS NOT NULL") == [
+        ({"Vehicle.New": {"a": [1]}},)
+    ]
+    assert write(telemetry(sample(ts=NOW_MS + 90, soc=4), other)) == Outcome(received=2, duplicate=1, dead=1)
+
+
+def test_a_jsonb_the_database_refuses_costs_only_itself(database, write, monkeypatch):
+    # Something that is not recognised at the door.
+    monkeypatch.setattr("ingest.telemetry._is_unstorable", lambda raw: False)
+    good = [sample(ts=NOW_MS + n, soc=n % 100, **{"Vehicle.New": n}) for n in range(20)]
+    bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
+    assert write(telemetry(*good, bad)) == Outcome(received=21, stored=20, dead=1)
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("refused_by_database",)]
+
+
+def test_ten_thousand_refused_rows_among_as_many_good_ones_hold_nobody_up(database, write):
+    refuse_odd_values_of_soc(database)
+    messages = [telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=n % 100) for n in range(1000))) for seq in range(20)]
+    began = time.monotonic()
+    assert write(*messages) == Outcome(received=20_000, stored=10_000, dead=10_000)
+    assert time.monotonic() - began < 10
 
 
 def test_a_clock_that_runs_ahead_is_flagged_and_stored(database, write):
