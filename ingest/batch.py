@@ -73,7 +73,9 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
         for signal, value in zip(signals.numeric, self.numeric[row].tolist(), strict=True):
             if not signal.derived and value == value:  # NaN is the only number that differs from itself
                 values[signal.path] = _CASTS.get(signal.type, float)(value)
-        values |= {s.path: column[row] for s, column in zip(signals.texts, self.texts, strict=True) if column[row]}
+        for signal, column in zip(signals.texts, self.texts, strict=True):
+            if not signal.derived and column[row]:
+                values[signal.path] = column[row]
         lists = self.lists.get(row, ())
         values |= {s.path: numbers for s, numbers in zip(signals.lists, lists, strict=False) if numbers is not None}
         values |= self.extra.get(row, {})
@@ -92,11 +94,17 @@ class RowGatherer:
         self._received: list[int] = []
         self._topics: list[str] = []
         self._oddities: dict[int, Oddity] = {}
+        self._lamps: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._ts)
 
-    def add(self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity]) -> None:
+    def add(
+        self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity], *, lamps: str | None = None
+    ) -> None:
+        """Add samples of one message; ``lamps`` are those of a frame, which has one sample."""
+        if lamps is not None:
+            self._lamps[len(self._ts)] = lamps
         for index, oddity in oddities.items():
             self._oddities[len(self._ts) + index] = oddity
         as_tuple = msgspec.structs.astuple
@@ -111,7 +119,7 @@ class RowGatherer:
 
     def positions(self) -> list[tuple[int, int, float, float]]:
         """Return (vehicle_id, ts_ms, latitude, longitude) of standing cars that said where they are."""
-        at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
+        at = self._layout.n_decoded + self._layout.n_texts + len(self._layout.lists)
         speed = self._layout.index["speed_kmh"]
         found = []
         for vehicle_id, ts, values in zip(self._vehicle, self._ts, self._values, strict=True):
@@ -138,11 +146,12 @@ class RowGatherer:
         received_ms = np.array(self._received, dtype=np.int64)
         quality[ts_ms > received_ms + clock_ahead_ms] |= Quality.CLOCK_AHEAD
         quality[ts_ms < received_ms - _LATE_MS] |= Quality.LATE
-        texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(len(signals.texts)))
+        texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(signals.n_texts))
         _move_out_of_range(signals, numeric, texts, quality, extra)
         lists = self._lists()
         _derive_cells(signals, numeric, lists)
         _derive_rest(signals, numeric, texts)
+        texts += (self._lamps_of_rows(),)
         return Rows(
             ts_ms=ts_ms,
             vehicle_id=np.array(self._vehicle, dtype=np.int64),
@@ -156,8 +165,14 @@ class RowGatherer:
             topic=list(self._topics),
         )
 
+    def _lamps_of_rows(self) -> list[str | None]:
+        lamps: list[str | None] = [None] * len(self._ts)
+        for row, codes in self._lamps.items():
+            lamps[row] = codes
+        return lamps
+
     def _lists(self) -> dict[int, tuple[list[float | None] | None, ...]]:
-        begin = self._layout.n_decoded + len(self._layout.texts)
+        begin = self._layout.n_decoded + self._layout.n_texts
         end = begin + len(self._layout.lists)
         found = {}
         for row, values in enumerate(self._values):
@@ -179,7 +194,7 @@ def _move_out_of_range(
         extra.setdefault(row, {})[signals.numeric[column].path] = float(numeric[row, column])
         quality[row] |= Quality.OUT_OF_RANGE
     numeric[outside] = np.nan
-    for signal, values in zip(signals.texts, texts, strict=True):
+    for signal, values in zip(signals.texts, texts, strict=False):
         allowed = {None, *signal.allowed}
         for row, value in enumerate(values):
             if value not in allowed:

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from ingest.datum import gcj02_to_wgs84
-from ingest.gbt32960 import decode_frame, lamp_states, to_signals
+from ingest.gbt32960 import Frame, decode_frame, lamp_states, to_signals
 from ingest.gbt32960.rejected import IGNORABLE_REASONS
-from ingest.gbt32960.signals import LATITUDE, LONGITUDE, WARNING_LEVEL
+from ingest.gbt32960.signals import LATITUDE, LONGITUDE
 from ingest.layout import Layout
 from ingest.quality import Quality
 from ingest.rejected import FrameRejected
@@ -15,12 +15,14 @@ from ingest.telemetry import Oddity
 
 
 class FrameSample(msgspec.Struct, frozen=True):
-    """What a frame says: one sample, what is odd about it, and the lamps it speaks of with the alarm level."""
+    """What a frame says: one sample, what is odd about it, and which lamps are on; None without an alarm block.
+
+    lamps : their codes in alphabetical order, a space between two
+    """
 
     sample: Any
     oddity: Oddity | None
-    lamps: dict[str, bool]
-    level: int
+    lamps: str | None
 
 
 class _Sample(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +60,7 @@ def decode_gbt32960(payload: bytes, *, vin: str, signals: Layout) -> FrameSample
     quality = _quality(flags) | (Quality.UNKNOWN_SIGNAL if extra else 0)
     sample = _Sample(round(at.timestamp() * 1000), signals.Signals(**fields))
     oddity = Oddity(extra, int(quality)) if quality or extra else None
-    return FrameSample(sample, oddity, lamp_states(frame), _level(values))
+    return FrameSample(sample, oddity, _lamps(frame))
 
 
 def _quality(flags: tuple[str, ...]) -> Quality:
@@ -74,9 +76,9 @@ def _quality(flags: tuple[str, ...]) -> Quality:
     return quality
 
 
-def _level(values: dict[str, Any]) -> int:
-    level = values.get(WARNING_LEVEL)
-    return level if isinstance(level, int) else 0
+def _lamps(frame: Frame) -> str | None:
+    states = lamp_states(frame)
+    return " ".join(sorted(code for code, on in states.items() if on)) if states else None
 
 
 def _to_wgs84(values: dict[str, Any], flags: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from config import sql
 from ingest.batch import Rows
 from ingest.events import ConsentChoice, Event
-from ingest.sorting import DeadLetter, LampReport
+from ingest.sorting import DeadLetter
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
@@ -92,27 +92,6 @@ def note_changed_days(cursor: Cursor, rows: Rows) -> None:
             sql.load("ingest.store", "add_changed_days"),
             {"vehicle_ids": changed[:, 0].tolist(), "days": changed[:, 1].tolist()},
         )
-
-
-def store_lamps(cursor: Cursor, reports: Iterable[LampReport]) -> None:
-    """Store the changes of lamps that alarm frames report; the cars' states are locked, so no other worker does."""
-    statement = sql.load("ingest.store", "insert_lamp_change")
-    last: dict[tuple[int, str], bool] = {}
-    for report in sorted(reports, key=lambda report: (report.vehicle_id, report.ts_ms)):
-        for code, on in report.lamps.items():
-            key = (report.vehicle_id, code)
-            if last.get(key) == on:
-                continue
-            last[key] = on
-            values = {
-                "vehicle_id": report.vehicle_id,
-                "ts": instant(report.ts_ms),
-                "received_at": instant(report.received_ms),
-                "code": code,
-                "state": "on" if on else "off",
-                "level": report.level if on else 0,
-            }
-            cursor.execute(statement, values)
 
 
 def store_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter], *, epoch: uuid.UUID) -> None:

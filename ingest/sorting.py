@@ -33,16 +33,6 @@ class DeadLetter(msgspec.Struct, frozen=True):
     samples: int = 1
 
 
-class LampReport(msgspec.Struct, frozen=True):
-    """Which lamps of a car were on and off at one instant, as an alarm frame says."""
-
-    vehicle_id: int
-    ts_ms: int
-    received_ms: int
-    lamps: dict[str, bool]
-    level: int
-
-
 class ChargerReport(msgspec.Struct, frozen=True):
     """Measurements of one connector, and the message they came in."""
 
@@ -78,7 +68,6 @@ class SortedMessages(msgspec.Struct, kw_only=True):
     gatherer: RowGatherer
     events: list[tuple[int, int, Event]]
     choices: list[tuple[int, str, ConsentChoice]]
-    lamps: list[LampReport]
     chargers: list[ChargerReport]
     alarms: list[AlarmReport]
     safety: list[SafetyReport]
@@ -127,7 +116,7 @@ def sort_messages(
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
     """
     result = SortedMessages(
-        gatherer=RowGatherer(signals), events=[], choices=[], lamps=[], chargers=[], alarms=[], safety=[], dead=[]
+        gatherer=RowGatherer(signals), events=[], choices=[], chargers=[], alarms=[], safety=[], dead=[]
     )
     result.messages = len(messages)
     for number, message in enumerate(messages):
@@ -278,13 +267,11 @@ def _sort_frame(
     if frame is None:
         # A log-in or a heartbeat holds no sample: there is nothing to count.
         return
-    ts_ms = frame.sample.ts
-    _check_time(ts_ms, received_ms)
+    _check_time(frame.sample.ts, received_ms)
     result.received += 1
     oddities = {} if frame.oddity is None else {0: frame.oddity}
-    result.gatherer.add(Source(standing.vehicle_id, received_ms, message.topic), [frame.sample], oddities)
-    if frame.lamps:
-        result.lamps.append(LampReport(standing.vehicle_id, ts_ms, received_ms, frame.lamps, frame.level))
+    source = Source(standing.vehicle_id, received_ms, message.topic)
+    result.gatherer.add(source, [frame.sample], oddities, lamps=frame.lamps)
 
 
 def _check_time(ts_ms: int, received_ms: int) -> None:

@@ -17,6 +17,7 @@ from ingest.charging_rows import Connectors, store_alarms, store_chargers, store
 from ingest.dedupe import split_repeats
 from ingest.gate import Gate, Standing
 from ingest.inbox import Message
+from ingest.lamps import derive_lamps
 from ingest.layout import Layout, layout
 from ingest.other_rows import (
     epoch_ms,
@@ -24,7 +25,6 @@ from ingest.other_rows import (
     store_choices,
     store_dead_letters,
     store_events,
-    store_lamps,
     store_positions,
 )
 from ingest.partitions import Partitions
@@ -231,7 +231,7 @@ class Writer:
         if states is not None:
             # Late in the transaction, since it locks the cars until COMMIT.
             self._states.merge(states)
-        store_lamps(cursor, messages.lamps)
+            derive_lamps(cursor, fresh, self._layout)
         return Outcome(messages.received, stored, duplicate, sum(letter.samples for letter in dead), messages.refused)
 
     def _count(
