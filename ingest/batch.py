@@ -1,5 +1,6 @@
 """Samples on their way into one transaction, gathered row by row and then treated column by column."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,6 +150,7 @@ class RowGatherer:
         texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(signals.n_texts))
         _move_out_of_range(signals, numeric, texts, quality, extra)
         lists = self._lists()
+        _flag_lists(signals, lists, quality)
         _derive_cells(signals, numeric, lists)
         _derive_rest(signals, numeric, texts)
         texts += (self._lamps_of_rows(),)
@@ -201,6 +203,23 @@ def _move_out_of_range(
                 extra.setdefault(row, {})[signal.path] = value
                 quality[row] |= Quality.OUT_OF_RANGE
                 values[row] = None
+
+
+def _flag_lists(
+    signals: Layout, lists: dict[int, tuple[list[float | None] | None, ...]], quality: NDArray[np.int64]
+) -> None:
+    """Flag rows with a list that holds a value out of its signal's range; the values stay where they are."""
+    for number, signal in enumerate(signals.lists):
+        lowest = -math.inf if signal.lowest is None else signal.lowest
+        highest = math.inf if signal.highest is None else signal.highest
+        by_length: dict[int, list[int]] = {}
+        for row, values in lists.items():
+            if values[number]:
+                by_length.setdefault(len(values[number] or ()), []).append(row)
+        for rows in by_length.values():
+            measured = np.array([lists[row][number] for row in rows], dtype=np.float64)
+            outside = ((measured < lowest) | (measured > highest)).any(axis=1)
+            quality[np.array(rows)[outside]] |= Quality.OUT_OF_RANGE
 
 
 def _derive_cells(

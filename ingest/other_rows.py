@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from config import sql
 from ingest.batch import Rows
 from ingest.events import ConsentChoice, Event
+from ingest.quality import Quality
 from ingest.sorting import DeadLetter
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,9 +86,14 @@ def store_positions(cursor: Cursor, positions: Iterable[tuple[int, int, float, f
 
 
 def note_changed_days(cursor: Cursor, rows: Rows) -> None:
-    """Note which days of the cars in ``rows`` got new readings."""
+    """Note which days of the cars in ``rows`` got new readings; one whose clock is ahead is of the day it came, too."""
     if len(rows):
-        changed = np.unique(np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS)), axis=0)
+        changed = np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS))
+        ahead = (rows.quality & Quality.CLOCK_AHEAD) != 0
+        if ahead.any():
+            came = np.column_stack((rows.vehicle_id[ahead], rows.received_ms[ahead] // _DAY_MS))
+            changed = np.concatenate((changed, came))
+        changed = np.unique(changed, axis=0)
         cursor.execute(
             sql.load("ingest.store", "add_changed_days"),
             {"vehicle_ids": changed[:, 0].tolist(), "days": changed[:, 1].tolist()},

@@ -106,6 +106,22 @@ def test_unknown_signals_wrong_types_and_impossible_values_are_kept_in_extra_and
     assert found == [(55, 2, {"Vehicle.New": 7}), (None, 4, {SOC: "full"}), (None, 1, {SOC: 130})]
 
 
+def test_a_list_with_impossible_values_is_flagged_and_kept(database, write):
+    probes = "Vehicle.Powertrain.TractionBattery.Temperature.Probes"
+    good = sample(soc=55, cells=[3.7, None, 3.8], **{probes: [20, None]})
+    cells = sample(ts=NOW_MS + 1, cells=[3.7, 1e300, 9.0, 3.8])
+    warm = sample(ts=NOW_MS + 2, cells=[3.7, 3.8], **{probes: [20, 900]})
+    assert write(telemetry(good, cells, warm)).stored == 3
+    columns = "quality, cell_v, probe_c, cell_spread_mv::int, cell_high_number"
+    query = f"SELECT {columns} FROM telemetry.vehicle_reading JOIN telemetry.cell_reading USING (ts) ORDER BY ts"
+    approximately = pytest.approx
+    assert rows(database, query) == [
+        (0, approximately([3.7, None, 3.8]), [20, None], 100, 3),
+        (1, approximately([3.7, None, 9.0, 3.8]), None, 100, 4),
+        (1, approximately([3.7, 3.8]), [20, 900], 100, 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
