@@ -5,13 +5,23 @@ from typing import Any
 import msgspec
 
 from ingest.datum import gcj02_to_wgs84
-from ingest.gbt32960 import Frame, decode_frame, lamp_states, to_signals
+from ingest.gbt32960 import Frame, Realtime, decode_frame, lamp_states, to_signals
+from ingest.gbt32960.blocks import Alarms, Block, CellVoltages
 from ingest.gbt32960.rejected import IGNORABLE_REASONS
 from ingest.gbt32960.signals import LATITUDE, LONGITUDE
 from ingest.layout import Layout
 from ingest.quality import Quality
 from ingest.rejected import FrameRejected
 from ingest.telemetry import Oddity
+
+_FAULT_PATHS = {
+    "Forewarn.FaultCodes.Battery": "battery_faults",
+    "Forewarn.FaultCodes.Motor": "motor_faults",
+    "Forewarn.FaultCodes.Engine": "engine_faults",
+    "Forewarn.FaultCodes.Other": "other_faults",
+}
+# Source: GB/T 32960.3-2016, table B.6.
+_CELLS_IN_A_PART = 200
 
 
 class FrameSample(msgspec.Struct, frozen=True):
@@ -58,9 +68,33 @@ def decode_gbt32960(payload: bytes, *, vin: str, signals: Layout) -> FrameSample
         else:
             fields[signal.column] = value
     quality = _quality(flags) | (Quality.UNKNOWN_SIGNAL if extra else 0)
-    sample = _Sample(round(at.timestamp() * 1000), signals.Signals(**fields))
+    extra |= _fault_codes(frame)
+    sample = _Sample(round(at.timestamp() * 1000), signals.Signals(**fields), _part(frame))
     oddity = Oddity(extra, int(quality)) if quality or extra else None
     return FrameSample(sample, oddity, _lamps(frame))
+
+
+def _fault_codes(frame: Frame) -> dict[str, list[int]]:
+    """Return the carmaker's own codes by path; nobody else knows what they mean."""
+    found: dict[str, list[int]] = {}
+    for block in _blocks(frame):
+        if isinstance(block, Alarms):
+            for path, attribute in _FAULT_PATHS.items():
+                if codes := getattr(block, attribute):
+                    found[path] = found.get(path, []) + list(codes)
+    return found
+
+
+def _part(frame: Frame) -> int:
+    """Return which part of a second this is, from 0: cells beyond 200 come in a frame of their own, with its time."""
+    firsts = [
+        pack.first_cell or 1 for block in _blocks(frame) if isinstance(block, CellVoltages) for pack in block.packs
+    ]
+    return -(-(max(firsts, default=1) - 1) // _CELLS_IN_A_PART)
+
+
+def _blocks(frame: Frame) -> tuple[Block, ...]:
+    return frame.body.blocks if isinstance(frame.body, Realtime) else ()
 
 
 def _quality(flags: tuple[str, ...]) -> Quality:
