@@ -29,6 +29,7 @@ class Layout:
     Signals  : msgspec Struct with one field per signal, named by column, spelled as VSS path in JSON
     numeric  : signals that are a column of numbers (booleans count as 0 and 1), derived ones at the end
     texts    : signals that are a column of text, derived ones at the end
+    is_single: (n_decoded,) bool, which of ``numeric`` are stored in single precision
     n_decoded, n_texts: how many of ``numeric`` and of ``texts`` a message may carry
     """
 
@@ -55,6 +56,7 @@ class Layout:
             gc=False,
         )
         self.index = {signal.column: number for number, signal in enumerate(self.numeric)}
+        self.is_single = np.array([signal.type == "real" for signal in decoded], dtype=bool)
         self.lowest = _bounds(self.numeric, "lowest", -math.inf)
         self.highest = _bounds(self.numeric, "highest", math.inf)
 

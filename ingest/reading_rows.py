@@ -194,14 +194,15 @@ class _Statements:
             cell_names=_names(cell_columns),
             cell_values=sql.SQL(", ").join(_qualified("s", cell_columns)),
         )
-        measured = [*columns, "extra"]
+        # What was derived follows from the rest; the lamps of a frame stand for its alarm block.
+        measured = [*(s.column for s in signals.numeric[: signals.n_decoded]), *(s.column for s in signals.texts)]
         self.conflicts = sql.SQL(
             "SELECT s.ord FROM staging_reading AS s JOIN telemetry.vehicle_reading AS v USING (vehicle_id, ts, seq)"
             " LEFT JOIN telemetry.cell_reading AS c USING (vehicle_id, ts, seq)"
             " WHERE s.ord = ANY (%s) AND ROW({theirs}) IS DISTINCT FROM ROW({ours})"
         ).format(
-            theirs=sql.SQL(", ").join([*_qualified("v", measured), *_qualified("c", lists)]),
-            ours=sql.SQL(", ").join([*_qualified("s", columns), extra, *_qualified("s", lists)]),
+            theirs=sql.SQL(", ").join([*_qualified("v", [*measured, "extra"]), *_qualified("c", lists)]),
+            ours=sql.SQL(", ").join([*_qualified("s", measured), extra, *_qualified("s", lists)]),
         )
 
 

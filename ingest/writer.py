@@ -35,7 +35,7 @@ from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
 
 # What a value nobody thought of makes Python raise.
-_OVERSIGHTS = (ArithmeticError, LookupError, TypeError, ValueError)
+_OVERSIGHTS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 _log = structlog.get_logger(__name__)
 
@@ -185,7 +185,7 @@ class Writer:
             messages, standings=standings, decoder=self._decoder, signals=self._layout, at_most=self._batch_rows
         )
         rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
-        chosen, repeated, conflicts = split_repeats(rows)
+        chosen, repeated, conflicts = split_repeats(rows, self._layout)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
         rows = rows.take(chosen)
         self._partitions.make(TABLES, rows.ts_ms)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from config.settings import IngestSettings
 from ingest import topics
@@ -91,6 +93,65 @@ def test_the_same_key_with_other_content_is_a_conflict(database, write, other):
     assert write(telemetry(sample(ts=NOW_MS + 1, soc=1)), telemetry(sample(ts=NOW_MS + 1, soc=2))).dead == 1
     reasons = rows(database, "SELECT reason, topic FROM pii.dead_letter")
     assert reasons == [("key_conflict", topics.telemetry(VIN))] * 2
+
+
+NEARLY = {
+    "soc": [55.5, 55.5 + 1e-9, 55.6],
+    "Vehicle.TraveledDistance": [1000.1, 1000.1 + 1e-9, 1000.2],
+    "cells": [[3.7, 3.8], [3.7 + 1e-10, 3.8], [3.7, None], [3.7, 1e300], [0.0, 3.8], [-0.0, 3.8], [], None],
+    "Vehicle.LowVoltageSystemState": ["ON", "OFF", "NEW"],
+    "Vehicle.CurrentLocation.Latitude": [31.0, 31.5],
+    "Vehicle.New": [
+        1,
+        1.0,
+        True,
+        "1",
+        None,
+        0,
+        -0.0,
+        False,
+        10**23,
+        1e23,
+        [1, {"a": 1, "b": 2.0}],
+        [1, {"b": 2, "a": 1}],
+    ],
+}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_repeat_is_judged_alike_in_one_batch_and_across(database, write, data):
+    one = {name: data.draw(st.sampled_from(values)) for name, values in NEARLY.items() if data.draw(st.booleans())}
+    other = one | {
+        name: data.draw(st.sampled_from(values)) for name, values in NEARLY.items() if data.draw(st.integers(0, 3)) == 0
+    }
+    with psycopg.connect(database) as conn:
+        conn.execute("DELETE FROM telemetry.cell_reading")
+        conn.execute("DELETE FROM telemetry.vehicle_reading")
+    together = write(telemetry(sample(**one), sample(**other)))
+    assert write(telemetry(sample(ts=NOW_MS + 1, **one))).stored == 1
+    apart = write(telemetry(sample(ts=NOW_MS + 1, **other)))
+    assert (together.duplicate, together.dead) == (apart.duplicate, apart.dead), (one, other)
+
+
+def test_what_differs_beyond_what_is_stored_is_a_duplicate_and_so_is_another_position(database, write):
+    distance, latitude = "Vehicle.TraveledDistance", "Vehicle.CurrentLocation.Latitude"
+    first = {"soc": 55.5, "cells": [3.7], distance: 1000.1, latitude: 31.0, "Vehicle.New": 1}
+    same = {"soc": 55.5 + 1e-9, "cells": [3.7 + 1e-10], latitude: 32.0, "Vehicle.New": 1.0}
+    assert write(telemetry(sample(**first), sample(**first | same))) == Outcome(received=2, stored=1, duplicate=1)
+    assert write(telemetry(sample(**first | same))) == Outcome(received=1, duplicate=1)
+    # A column of double precision holds this difference.
+    finer = first | {distance: 1000.1 + 1e-9}
+    assert write(telemetry(sample(**finer))) == Outcome(received=1, dead=1)
+
+
+def test_a_value_may_be_as_deep_as_it_likes(database, write):
+    for depth in (300, 900, 985):
+        nested = b"[" * depth + b"1" + b"]" * depth
+        payload = b'{"samples":[{"ts":%d,"seq":%d,"signals":{"a":%s}}]}' % (NOW_MS, depth, nested)
+        message = Message(topics.telemetry(VIN), payload, 1, NOW_MS, 1)
+        outcome = write(message, message)
+        assert outcome.received == 2
 
 
 def test_unknown_signals_wrong_types_and_impossible_values_are_kept_in_extra_and_flagged(database, write):
