@@ -31,6 +31,15 @@ _DRAIN_S = 30.0
 # What one look into the inbox takes; a batch is bounded in samples by the writer.
 _TAKE_BYTES = 8 * 2**20
 
+# psycopg counts the last three as internal errors: a server that became a standby, a session that a limit has ended.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    DatabaseUnreachable,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 
 Lane = Literal["bulk", "charging"]
 
@@ -159,7 +168,7 @@ class _PatientWriter:
         while True:
             try:
                 return self._on_connection().write(messages, batch=batch, in_flight=in_flight)
-            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
+            except _AWAY as error:
                 self.close()
                 wait_s = backoff_s(attempt)
                 attempt += 1
