@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from config.errors import UserMistake
 from config.settings import MqttSettings
 from ingest import topics
-from ingest.broker_check import protocol_versions
+from ingest.probe_session import protocol_versions
 from ingest.store.dead_letters import Claimed, Connection, Selection, claim, mark_replayed
 from ingest.tls import tls_context
 

@@ -24,7 +24,10 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class LaneSamples(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a lane's samples, over all workers ever; counted where they are stored, so that it balances."""
+    """What became of a lane's samples, over all workers ever; counted where they are stored, so that it balances.
+
+    in_flight : messages that the running workers had received and not acknowledged at their last commit
+    """
 
     lane: str
     received: int
@@ -32,6 +35,7 @@ class LaneSamples(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: int
     dead: int
     refused: int
+    in_flight: int
     balanced: bool
 
 
@@ -110,7 +114,9 @@ def _facts(conn: psycopg.Connection[tuple[Any, ...]]) -> dict[str, Any]:
     }
 
 
-def _lane(lane: str, received: int, stored: int, duplicate: int, dead: int, refused: int) -> LaneSamples:
+def _lane(
+    lane: str, received: int, stored: int, duplicate: int, dead: int, refused: int, in_flight: int
+) -> LaneSamples:
     return LaneSamples(
         lane=lane,
         received=received,
@@ -118,6 +124,7 @@ def _lane(lane: str, received: int, stored: int, duplicate: int, dead: int, refu
         duplicate=duplicate,
         dead=dead,
         refused=refused,
+        in_flight=in_flight,
         balanced=received == stored + duplicate + dead + refused,
     )
 

@@ -1,5 +1,6 @@
 """Samples on their way into one transaction, gathered row by row and then treated column by column."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,7 +85,9 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
         for signal, value in zip(signals.numeric, self.numeric[row].tolist(), strict=True):
             if not signal.derived and value == value:  # NaN is the only number that differs from itself
                 values.append((signal, _CASTS.get(signal.type, float)(value)))
-        values += [(s, column[row]) for s, column in zip(signals.texts, self.texts, strict=True) if column[row]]
+        for signal, column in zip(signals.texts, self.texts, strict=True):
+            if not signal.derived and column[row]:
+                values.append((signal, column[row]))
         values += [(s, v) for s, v in zip(signals.lists, self.lists.get(row, ()), strict=False) if v is not None]
         place = self.positions.get(row, ())
         values += [(s, v) for s, v in zip(signals.positions, place, strict=False) if v is not None]
@@ -126,11 +129,17 @@ class RowGatherer:
         self._topics: list[str] = []
         self._oddities: dict[int, Oddity] = {}
         self._frames: dict[int, bytes] = {}
+        self._lamps: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._ts)
 
-    def add(self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity]) -> None:
+    def add(
+        self, source: Source, samples: Sequence[Any], oddities: dict[int, Oddity], *, lamps: str | None = None
+    ) -> None:
+        """Add samples of one message; ``lamps`` are those of a frame, which has one sample."""
+        if lamps is not None:
+            self._lamps[len(self._ts)] = lamps
         for index, oddity in oddities.items():
             self._oddities[len(self._ts) + index] = oddity
         if source.frame is not None:
@@ -160,11 +169,13 @@ class RowGatherer:
         received_ms = np.array(self._received, dtype=np.int64)
         quality[ts_ms > received_ms + clock_ahead_ms] |= Quality.CLOCK_AHEAD
         quality[ts_ms < received_ms - LATE_MS] |= Quality.LATE
-        texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(len(signals.texts)))
+        texts = tuple([values[signals.n_decoded + i] for values in self._values] for i in range(signals.n_texts))
         _move_out_of_range(signals, numeric, texts, quality, extra)
         lists = self._lists()
+        _flag_lists(signals, lists, quality)
         _derive_cells(signals, numeric, lists)
         _derive_rest(signals, numeric, texts)
+        texts += (self._lamps_of_rows(),)
         return Rows(
             ts_ms=ts_ms,
             vehicle_id=np.array(self._vehicle, dtype=np.int64),
@@ -181,7 +192,7 @@ class RowGatherer:
         )
 
     def _positions(self) -> dict[int, tuple[float | None, float | None]]:
-        at = self._layout.n_decoded + len(self._layout.texts) + len(self._layout.lists)
+        at = self._layout.n_decoded + self._layout.n_texts + len(self._layout.lists)
         found = {}
         for row, values in enumerate(self._values):
             latitude, longitude = values[at], values[at + 1]
@@ -193,8 +204,14 @@ class RowGatherer:
                 )
         return found
 
+    def _lamps_of_rows(self) -> list[str | None]:
+        lamps: list[str | None] = [None] * len(self._ts)
+        for row, codes in self._lamps.items():
+            lamps[row] = codes
+        return lamps
+
     def _lists(self) -> dict[int, tuple[list[float | None] | None, ...]]:
-        begin = self._layout.n_decoded + len(self._layout.texts)
+        begin = self._layout.n_decoded + self._layout.n_texts
         end = begin + len(self._layout.lists)
         found = {}
         for row, values in enumerate(self._values):
@@ -216,13 +233,30 @@ def _move_out_of_range(
         extra.setdefault(row, {})[signals.numeric[column].path] = float(numeric[row, column])
         quality[row] |= Quality.OUT_OF_RANGE
     numeric[outside] = np.nan
-    for signal, values in zip(signals.texts, texts, strict=True):
+    for signal, values in zip(signals.texts, texts, strict=False):
         allowed = {None, *signal.allowed}
         for row, value in enumerate(values):
             if value not in allowed:
                 extra.setdefault(row, {})[signal.path] = value
                 quality[row] |= Quality.OUT_OF_RANGE
                 values[row] = None
+
+
+def _flag_lists(
+    signals: Layout, lists: dict[int, tuple[list[float | None] | None, ...]], quality: NDArray[np.int64]
+) -> None:
+    """Flag rows with a list that holds a value out of its signal's range; the values stay where they are."""
+    for number, signal in enumerate(signals.lists):
+        lowest = -math.inf if signal.lowest is None else signal.lowest
+        highest = math.inf if signal.highest is None else signal.highest
+        by_length: dict[int, list[int]] = {}
+        for row, values in lists.items():
+            if values[number]:
+                by_length.setdefault(len(values[number] or ()), []).append(row)
+        for rows in by_length.values():
+            measured = np.array([lists[row][number] for row in rows], dtype=np.float64)
+            outside = ((measured < lowest) | (measured > highest)).any(axis=1)
+            quality[np.array(rows)[outside]] |= Quality.OUT_OF_RANGE
 
 
 def _derive_cells(

@@ -1,31 +1,43 @@
-"""What a broker would lose, as far as it tells: asked at start-up, or measured with a probe.
+"""What a broker would lose: as far as it tells, and as far as a short probe shows.
 
 At start-up one short connection reads what MQTT 5 brokers announce in their answer to CONNECT and what ``$SYS`` says.
-How much a broker queues for a consumer that is away is announced by none; ``probe_queue`` measures that on demand,
-since it puts messages through the broker, on topics of its own.
+How much a broker queues for a consumer that is away is announced by none, so where our principal may use the topics of
+the probe some messages more than the usual default are left waiting there and counted.
 """
 
 import re
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
-from paho.mqtt.enums import MQTTProtocolVersion
 
 from config.settings import MqttSettings
 from ingest.consumer import SESSION_EXPIRY_S
-from ingest.probe_session import BrokerSilent, ProbeSession
+from ingest.probe_session import BrokerSilent, ProbeSession, protocol_versions
+from ingest.queue_probe import ProbeResult, probe_queue
 from ingest.tls import tls_context
 
 # Publishers split at 1 MB of payload; topic and properties come on top.
 _WANTED_PACKET_BYTES = 1_000_000 + 4096
+# More than the 1000 that mosquitto, EMQX and HiveMQ keep by default; a fraction of a second of any fleet.
+_QUEUE_MESSAGES = 1200
+_QUEUE_IDLE_S = 0.5
+_LIFT_QUEUE = (
+    "set mosquitto max_queued_messages 0, EMQX mqtt.max_mqueue_len, HiveMQ queued-messages max-queue-size to what an"
+    " outage brings"
+)
 # What mosquitto has when nobody set max_inflight_messages; then nobody has set max_queued_messages either, most likely.
 _MOSQUITTO_DEFAULT_IN_FLIGHT = 20
 # Mosquitto's and HiveMQ's names, then EMQX's. They are retained, so the answer is there at once or not at all.
 _SYS_VERSION = ("$SYS/broker/version", "$SYS/brokers/+/version")
 _SYS_DROPPED = "$SYS/broker/publish/messages/dropped"
 _SYS_WAIT_S = 0.4
+
+
+_Answer = TypeVar("_Answer")
 
 
 class BrokerLimits(msgspec.Struct, frozen=True):
@@ -48,31 +60,42 @@ def broker_warnings(settings: MqttSettings, *, shared: bool = False, within_s: f
     """Return what this broker would lose and which setting to change, one line each; empty when nothing is known of.
 
     shared   : whether several workers share the subscription
-    within_s : a broker that is slow or silent gets one line that says so, and no longer than this
+    within_s : a broker that is slow or silent gets one line that says so, and no longer than this; measuring its queue
+               may take as long again
     Raises   : CertificateUnusable
     """
     # Here and not only in the thread: a mistake in the settings is told as such.
     tls_context(settings)
-    outcome: list[BrokerLimits | BrokerSilent] = []
+    limits = _within(within_s, lambda: read_limits(settings, within_s=within_s))
+    if isinstance(limits, BrokerSilent):
+        return [f"the broker's limits could not be read ({limits}): whether it would lose data is not known"]
+    queue: ProbeResult | BrokerSilent | None = None
+    if _tells_nothing_of_queue(limits):
+        queue = _within(
+            within_s,
+            lambda: probe_queue(settings, messages=_QUEUE_MESSAGES, within_s=within_s * 0.9, idle_s=_QUEUE_IDLE_S),
+        )
+    return warnings_about(limits, shared=shared, queue=queue)
 
-    def ask() -> None:
+
+def _within(seconds: float, ask: Callable[[], _Answer]) -> _Answer | BrokerSilent:
+    outcome: list[_Answer | BrokerSilent] = []
+
+    def answer() -> None:
         try:
-            outcome.append(read_limits(settings, within_s=within_s))
+            outcome.append(ask())
         except BrokerSilent as silence:
             outcome.append(silence)
 
     # A look-up of the host's name cannot be interrupted, so it is left behind instead.
-    thread = threading.Thread(target=ask, name="broker-check", daemon=True)
+    thread = threading.Thread(target=answer, name="broker-check", daemon=True)
     thread.start()
-    thread.join(within_s)
-    found = outcome[0] if outcome else BrokerSilent(f"no answer within {within_s:g} s")
-    if isinstance(found, BrokerSilent):
-        return [f"the broker's limits could not be read ({found}): whether it would lose data is not known"]
-    return warnings_about(found, shared=shared)
+    thread.join(seconds)
+    return outcome[0] if outcome else BrokerSilent(f"no answer within {seconds:g} s")
 
 
-def warnings_about(limits: BrokerLimits, *, shared: bool) -> list[str]:
-    """Return the lines of ``broker_warnings`` for what a broker has said."""
+def warnings_about(limits: BrokerLimits, *, shared: bool, queue: ProbeResult | BrokerSilent | None = None) -> list[str]:
+    """Return the lines of ``broker_warnings`` for what a broker has said and what was measured of its queue."""
     found = []
     if limits.renamed_to is not None or limits.session_present:
         found.append(
@@ -105,39 +128,49 @@ def warnings_about(limits: BrokerLimits, *, shared: bool) -> list[str]:
             f"the broker has dropped {limits.dropped:,} messages since it started: a queue was full; mosquitto: set"
             " max_queued_messages 0 and max_queued_bytes 0"
         )
-    return found + _about_queue(limits, shared=shared)
+    return found + _about_queue(limits, shared=shared, queue=queue)
 
 
-def _about_queue(limits: BrokerLimits, *, shared: bool) -> list[str]:
-    measure = "forewarn ingest check-broker measures it"
-    if limits.version is None:
-        said = "speaks MQTT 3.1.1 and tells no limits" if limits.protocol == "3.1.1" else "does not tell what it is"
-        line = (
-            f"the broker {said}: how many messages it keeps for a consumer that is away is not known (1000 by default"
-            f" on mosquitto, EMQX and HiveMQ; further ones are lost in silence); {measure}"
-        )
-        return [line]
-    if "mosquitto" not in limits.version:
-        line = (
-            f"the broker ({limits.version}) does not tell how many messages it keeps for a consumer that is away; 1000"
-            f" is a usual default (EMQX mqtt.max_mqueue_len, HiveMQ queued-messages max-queue-size); {measure}"
-        )
-        return [line]
+def _tells_nothing_of_queue(limits: BrokerLimits) -> bool:
+    # A session under another's name is not ours to put messages in.
+    if limits.renamed_to is not None or limits.session_present:
+        return False
+    return limits.version is None or not _has_mosquitto_defaults(limits)
+
+
+def _has_mosquitto_defaults(limits: BrokerLimits) -> bool:
+    is_mosquitto = limits.version is not None and "mosquitto" in limits.version
+    return is_mosquitto and limits.receive_maximum == _MOSQUITTO_DEFAULT_IN_FLIGHT
+
+
+def _about_queue(limits: BrokerLimits, *, shared: bool, queue: ProbeResult | BrokerSilent | None) -> list[str]:
     found = []
-    if shared:
+    if shared and limits.version is not None and "mosquitto" in limits.version:
         found.append(
             f"{limits.version} forgets shared subscriptions when it restarts: what is published before the workers are"
             " back is lost; set ingest.workers to 1, or use a broker that keeps them"
         )
-    if limits.receive_maximum == _MOSQUITTO_DEFAULT_IN_FLIGHT:
+    if _has_mosquitto_defaults(limits):
         found.append(
             f"{limits.version} runs with its default limits: it keeps 1000 messages for a consumer that is away"
             " and drops the next in silence; set max_queued_messages 0 and max_inflight_messages 10000"
         )
-    elif limits.receive_maximum is None or limits.receive_maximum < 1000:
+    elif isinstance(queue, ProbeResult) and queue.refused is None and queue.complete:
+        if queue.lost:
+            found.append(
+                f"the broker kept {queue.delivered:,} of {queue.acknowledged:,} messages for a consumer that was away"
+                f" and dropped the others in silence: {_LIFT_QUEUE}"
+            )
+    else:
+        why = ""
+        if queue is not None:
+            is_refused = isinstance(queue, ProbeResult) and queue.refused is not None
+            why = f" ({'we may not use v1/probe/ there' if is_refused else 'it could not be measured in time'})"
         found.append(
-            f"{limits.version} does not tell max_queued_messages, above which it drops in silence (default 1000): set"
-            f" it to 0 (deploy/mosquitto); {measure}"
+            f"how many messages the broker ({limits.version or 'it does not tell what it is'}) keeps for a consumer"
+            f" that is away is not known{why}: 1000 is the usual default, further ones are lost in silence;"
+            " 'forewarn ingest check-broker' with the certificate of forewarn-probe measures it;"
+            f" {_LIFT_QUEUE}"
         )
     return found
 
@@ -159,13 +192,6 @@ def read_limits(settings: MqttSettings, *, within_s: float) -> BrokerLimits:
         finally:
             session.close(keep=session.present)
     raise silence
-
-
-def protocol_versions(settings: MqttSettings) -> list[MQTTProtocolVersion]:
-    """Return the versions to try, in this order."""
-    if settings.protocol == "auto":
-        return [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311]
-    return [MQTTProtocolVersion.MQTTv311 if settings.protocol == "3.1.1" else MQTTProtocolVersion.MQTTv5]
 
 
 def _client_id(settings: MqttSettings) -> str:

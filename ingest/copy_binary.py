@@ -103,6 +103,13 @@ def encode_rows(columns: Sequence[Column], *, n_tails: int = 0, tails: dict[int,
     return b"".join([*pieces, body[begin:]])
 
 
+def stored_reals(values: Sequence[float | None]) -> NDArray[np.float32]:
+    """Return numbers as a ``real[]`` holds them; NaN is NULL, as is what is beyond single precision: not measured."""
+    numbers = np.array(values, dtype=np.float64)
+    numbers[~(np.abs(numbers) <= np.finfo(np.float32).max)] = np.nan
+    return numbers.astype(np.float32)
+
+
 def encode_real_array(values: Sequence[float | None] | None) -> bytes:
     """Return one field, length included, that holds a ``real[]``; None is NULL.
 
@@ -110,9 +117,8 @@ def encode_real_array(values: Sequence[float | None] | None) -> bytes:
     """
     if values is None:
         return b"\xff\xff\xff\xff"
-    numbers = np.array(values, dtype=np.float64)
-    # Beyond single precision nothing was measured.
-    missing = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+    numbers = stored_reals(values)
+    missing = np.isnan(numbers)
     dimensions = b"".join(
         int(number).to_bytes(4, "big") for number in (1, int(missing.any()), _FLOAT4_OID, len(numbers), 1)
     )
@@ -124,6 +130,14 @@ def encode_real_array(values: Sequence[float | None] | None) -> bytes:
     keep = np.ones((len(numbers), 8), dtype=bool)
     keep[missing, 4:] = False
     body = dimensions + _flat(packed)[keep].tobytes()
+    return len(body).to_bytes(4, "big") + body
+
+
+def encode_json(value: dict[str, Any] | None) -> bytes:
+    """Return one field, length included, that holds JSON as a ``bytea``; None is NULL."""
+    if value is None:
+        return b"\xff\xff\xff\xff"
+    body = msgspec.json.encode(value)
     return len(body).to_bytes(4, "big") + body
 
 

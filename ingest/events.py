@@ -27,7 +27,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Purposes(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The owner's choice per purpose; None leaves a purpose as it was. What is said of others holds up none of these."""
+    """The owner's choice per purpose; None leaves a purpose as it was, and what is said of others changes nothing."""
 
     safety: bool | None = None
     care: bool | None = None

@@ -16,6 +16,11 @@ from ingest.quality import BY_HISTORY, Quality
 
 # Days of cars that are judged in one transaction: some seconds of work.
 _AT_ONCE = 2000
+# A car that spoke again after so many days is asked for what it missed.
+_SILENT_DAYS = 30
+# Readings further apart than this are not compared.
+_PAUSE: LiteralString = "interval '10 minutes'"
+_SPEED = "speed_kmh"
 # Any number will do as long as every process takes the same one: one judge at a time.
 _JUDGE_LOCK = 7_033_262
 
@@ -32,55 +37,91 @@ def judge_changed_days(conn: psycopg.Connection[Any]) -> int:
     while True:
         with conn.transaction(), conn.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_JUDGE_LOCK,))
-            cursor.execute(sql_files.load("ingest.store", "take_changed_days"), {"limit": _AT_ONCE})
-            if cursor.rowcount == 0:
+            values = {"limit": _AT_ONCE, "silent_days": _SILENT_DAYS, "ahead": int(Quality.CLOCK_AHEAD)}
+            cursor.execute(sql_files.load("ingest.store", "take_changed_days"), values)
+            row = cursor.execute("SELECT min(day), max(day) FROM judged_day").fetchone()
+            assert row is not None
+            if row[0] is None:
                 return changed
-            changed += cursor.execute(statement).rowcount
+            # Planned for these days: a plan for any would open every partition.
+            changed += cursor.execute(statement, {"first": row[0], "last": row[1]}, prepare=False).rowcount
             cursor.execute(count)
 
 
 def _judge_statement(signals: Catalogue) -> sql.Composed:
     stepping = [s for s in signals.columns if s.max_step is not None]
     freezing = [s for s in signals.columns if s.frozen_after_s is not None]
-    columns: list[sql.Composable] = [
-        _format(
-            ", abs(reading.{c} - lag(reading.{c}) OVER car) > {step} AS {jumped}",
-            c=sql.Identifier(signal.column),
-            step=sql.Literal(signal.max_step),
-            jumped=sql.Identifier(f"{signal.column} jumped"),
-        )
-        for signal in stepping
-    ]
-    runs: list[sql.Composable] = []
-    stuck: list[sql.Composable] = []
-    for signal in freezing:
-        names = {
+    compared = {s.column: s for s in [signals.by_column[_SPEED], *stepping, *freezing]}.values()
+    number, last, since = " number", " last", " since"
+    each = [
+        {
             "c": sql.Identifier(signal.column),
-            "moved": sql.Identifier(f"{signal.column} moved"),
-            "run": sql.Identifier(f"{signal.column} run"),
-            "seconds": sql.Literal(signal.frozen_after_s),
+            "number": sql.Identifier(signal.column + number),
+            "last": sql.Identifier(signal.column + last),
+            "since": sql.Identifier(signal.column + since),
         }
-        # A run of equal values ends with a change, a stop of the car or a gap in its readings.
-        columns.append(
+        for signal in compared
+    ]
+    speed = each[0]
+    last_numbers = [_format(", max(number) FILTER (WHERE {c} IS NOT NULL) OVER before AS {number}", **n) for n in each]
+    last_values = [
+        _format(
+            ", lag({c}, (number - {number})::int) OVER car AS {last}"
+            ", ts - lag(ts, (number - {number})::int) OVER car AS {since}",
+            **names,
+        )
+        for names in each
+    ]
+    # A speed that was not said again holds for as long as a pause that excuses a jump.
+    known_speed = _format(
+        "coalesce({c}, CASE WHEN {since} <= " + _PAUSE + " THEN {last} END)",
+        **speed,
+    )
+    runs: list[sql.Composable] = [sql.SQL(", ") + known_speed + sql.SQL(" AS known_speed")]
+    stuck: list[sql.Composable] = []
+    for signal, names in zip(compared, each, strict=True):
+        if signal.frozen_after_s is None:
+            continue
+        run = sql.Identifier(f"{signal.column} run")
+        # A run of equal values ends with a change, a stop of the car or a pause in its readings or in this signal.
+        runs.append(
             _format(
-                ", (reading.{c} IS NULL OR reading.{c} IS DISTINCT FROM lag(reading.{c}) OVER car"
-                " OR coalesce(reading.speed_kmh, 0) <= 0"
-                " OR reading.ts - lag(reading.ts) OVER car > interval '10 minutes')::int AS {moved}",
+                ", CASE WHEN coalesce({speed}, 0) <= 0 OR since_last > " + _PAUSE + " OR ({c} IS NOT NULL"
+                " AND ({last} IS DISTINCT FROM {c} OR {since} > " + _PAUSE + ")) THEN ts END AS {run}",
+                speed=known_speed,
+                run=run,
                 **names,
             )
         )
-        runs.append(_format(", CASE WHEN {moved} = 1 THEN ts END AS {run}", **names))
-        stuck.append(_format("ts - max({run}) OVER car >= {seconds} * interval '1 second'", **names))
+        seconds = sql.Literal(signal.frozen_after_s)
+        stuck.append(
+            _format(
+                "({c} IS NOT NULL AND ts - max({run}) OVER car >= {seconds} * interval '1 second')",
+                c=names["c"],
+                run=run,
+                seconds=seconds,
+            )
+        )
+    jumped: list[sql.Composable] = [
+        _format(
+            "({since} <= " + _PAUSE + " AND abs({c} - {last}) > {step})", **names, step=sql.Literal(signal.max_step)
+        )
+        for signal, names in zip(compared, each, strict=True)
+        if signal.max_step is not None
+    ]
     return sql.SQL(sql_files.load("ingest.store", "judge_history")).format(
-        columns=sql.Composed(columns),
+        signals=sql.Composed([_format(", reading.{c}", c=names["c"]) for names in each]),
+        last_numbers=sql.Composed(last_numbers),
+        last_values=sql.Composed(last_values),
         runs=sql.Composed(runs),
-        jumped=_any([sql.Identifier(f"{signal.column} jumped") for signal in stepping]),
+        jumped=_any(jumped),
         stuck=_any(stuck),
         jump=sql.Literal(int(Quality.JUMP)),
         frozen=sql.Literal(int(Quality.FROZEN)),
         gap=sql.Literal(int(Quality.GAP)),
         ahead=sql.Literal(int(Quality.CLOCK_AHEAD)),
         history=sql.Literal(int(BY_HISTORY)),
+        silent_days=sql.Literal(_SILENT_DAYS),
     )
 
 

@@ -45,7 +45,7 @@ class Inbox:
 
     @property
     def in_flight(self) -> int:
-        """Messages that wait, and those of the last ``take``, which are done with when the next one is called."""
+        """Messages that wait, and those of the last ``take`` that are not ``done``."""
         with self._changed:
             return len(self._messages) + self._in_hand
 
@@ -63,6 +63,11 @@ class Inbox:
             # Waking the writer for each message would cost more than the message.
             if 0 < self._waiting_for <= len(self._messages) or self._bytes >= self._max_bytes:
                 self._changed.notify()
+
+    def done(self, count: int) -> None:
+        """Say that so many messages of the last ``take`` are acknowledged."""
+        with self._changed:
+            self._in_hand -= count
 
     def take(self, *, at_most: int, at_most_bytes: int, oldest_s: float, stop: Callable[[], bool]) -> list[Message]:
         """Wait until there are enough messages, one is ``oldest_s`` old or none follows; return at most that many.

@@ -24,24 +24,28 @@ _NUMERIC = ("real", "double", "integer", "boolean")
 
 
 class Layout:
-    """Signals in the order of a decoded sample: numbers, texts, lists, position; derived numbers come last as columns.
+    """Signals in the order of a decoded sample: numbers, texts, lists, position; derived ones are columns alone.
 
     Signals  : msgspec Struct with one field per signal, named by column, spelled as VSS path in JSON
     numeric  : signals that are a column of numbers (booleans count as 0 and 1), derived ones at the end
-    n_decoded: how many of ``numeric`` a message may carry
+    texts    : signals that are a column of text, derived ones at the end
+    is_single: (n_decoded,) bool, which of ``numeric`` are stored in single precision
+    n_decoded, n_texts: how many of ``numeric`` and of ``texts`` a message may carry
     """
 
     def __init__(self, signals: Catalogue) -> None:
         outside = [signal for signal in signals.signals if not signal.derived]
         decoded = [signal for signal in outside if signal.type in _NUMERIC]
         derived = [signal for signal in signals.signals if signal.derived]
-        self.texts = tuple(signal for signal in outside if signal.type == "text")
+        texts = [signal for signal in outside if signal.type == "text"]
+        self.texts = (*texts, *(signal for signal in derived if signal.type == "text"))
+        self.n_texts = len(texts)
         self.lists = tuple(signal for signal in outside if signal.type == "real[]")
         self.positions = tuple(signal for signal in outside if signal.type == "position")
-        self.numeric = (*decoded, *derived)
+        self.numeric = (*decoded, *(signal for signal in derived if signal.type in _NUMERIC))
         self.n_decoded = len(decoded)
         self.by_path = {signal.path: signal for signal in outside}
-        fields = (*decoded, *self.texts, *self.lists, *self.positions)
+        fields = (*decoded, *texts, *self.lists, *self.positions)
         # NaN is what NumPy wants for "not measured"; None would be slower to turn into an array.
         missing = dict.fromkeys(("real", "double", "integer", "boolean", "position"), math.nan)
         self.Signals: Any = msgspec.defstruct(
@@ -52,6 +56,7 @@ class Layout:
             gc=False,
         )
         self.index = {signal.column: number for number, signal in enumerate(self.numeric)}
+        self.is_single = np.array([signal.type == "real" for signal in decoded], dtype=bool)
         self.lowest = _bounds(self.numeric, "lowest", -math.inf)
         self.highest = _bounds(self.numeric, "highest", math.inf)
 

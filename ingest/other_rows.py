@@ -13,7 +13,8 @@ from config import sql
 from ingest.batch import Rows
 from ingest.events import chosen_ms
 from ingest.letters import DeadLetter
-from ingest.reports import ChoiceReport, EventReport, LampReport
+from ingest.quality import Quality
+from ingest.reports import ChoiceReport, EventReport
 
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
@@ -108,34 +109,18 @@ def store_positions(cursor: Cursor, positions: Iterable[tuple[int, int, float, f
 
 
 def note_changed_days(cursor: Cursor, rows: Rows) -> None:
-    """Note which days of the cars in ``rows`` got new readings."""
+    """Note which days of the cars in ``rows`` got new readings; one whose clock is ahead is of the day it came, too."""
     if len(rows):
-        changed = np.unique(np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS)), axis=0)
+        changed = np.column_stack((rows.vehicle_id, rows.ts_ms // _DAY_MS))
+        ahead = (rows.quality & Quality.CLOCK_AHEAD) != 0
+        if ahead.any():
+            came = np.column_stack((rows.vehicle_id[ahead], rows.received_ms[ahead] // _DAY_MS))
+            changed = np.concatenate((changed, came))
+        changed = np.unique(changed, axis=0)
         cursor.execute(
             sql.load("ingest.store", "add_changed_days"),
             {"vehicle_ids": changed[:, 0].tolist(), "days": changed[:, 1].tolist()},
         )
-
-
-def store_lamps(cursor: Cursor, reports: Iterable[LampReport]) -> None:
-    """Store the changes of lamps that alarm frames report; the cars' states are locked, so no other worker does."""
-    statement = sql.load("ingest.store", "insert_lamp_change")
-    last: dict[tuple[int, str], bool] = {}
-    for report in sorted(reports, key=lambda report: (report.vehicle_id, report.ts_ms)):
-        for code, on in report.lamps.items():
-            key = (report.vehicle_id, code)
-            if last.get(key) == on:
-                continue
-            last[key] = on
-            values = {
-                "vehicle_id": report.vehicle_id,
-                "ts": instant(report.ts_ms),
-                "received_at": instant(report.received_ms),
-                "code": code,
-                "state": "on" if on else "off",
-                "level": report.level if on else 0,
-            }
-            cursor.execute(statement, values)
 
 
 def store_dead_letters(cursor: Cursor, letters: Sequence[DeadLetter], *, epoch: uuid.UUID) -> None:

@@ -22,6 +22,13 @@ _FORGET_WITHIN_S = 1.0
 OWN_TOPICS = "v1/probe/"
 
 
+def protocol_versions(settings: MqttSettings) -> list[MQTTProtocolVersion]:
+    """Return the versions to try, in this order."""
+    if settings.protocol == "auto":
+        return [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311]
+    return [MQTTProtocolVersion.MQTTv311 if settings.protocol == "3.1.1" else MQTTProtocolVersion.MQTTv5]
+
+
 class BrokerSilent(Exception):
     """The broker did not answer; the message says as much as is known of why."""
 
@@ -45,6 +52,7 @@ class ProbeSession:
         self._subscribed = False
         self.arrived: list[tuple[str, bytes]] = []
         self.acknowledged = 0
+        self.refused = False
         self._client = self._new_client(clean=False)
 
     def _new_client(self, *, clean: bool) -> Client:
@@ -117,7 +125,7 @@ class ProbeSession:
         self.wait(lambda: self._subscribed, deadline=deadline)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Publish at QoS 1; ``acknowledged`` counts those that the broker has taken on."""
+        """Publish at QoS 1; ``acknowledged`` counts what the broker has taken on, ``refused`` says that it does not."""
         self._client.publish(topic, payload, qos=1)
 
     def wait(self, condition: Callable[[], bool], *, deadline: float) -> bool:
@@ -136,12 +144,12 @@ class ProbeSession:
             self._client.disconnect(properties=properties)
         elif connected:
             self._client.disconnect()
-        self._client.loop_stop()
+        self._hang_up()
         if connected and not self.is_5 and not keep:
-            self._forget()
+            self.forget()
 
-    def _forget(self) -> None:
-        # In MQTT 3.1.1 only a clean connection ends a session.
+    def forget(self) -> None:
+        """End the session over a connection of its own, the one way in MQTT 3.1.1 and where there is no other."""
         self._answer = self._trouble = None
         self._client = self._new_client(clean=True)
         try:
@@ -151,7 +159,14 @@ class ProbeSession:
             return
         finally:
             self._client.disconnect()
-            self._client.loop_stop()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._client.loop_stop()
+        # A thread that is told to end while nobody has answered leaves its socket open.
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
 
     def _on_connect(
         self, client: Client, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
@@ -164,6 +179,7 @@ class ProbeSession:
         with self._changed:
             tls = "; with TLS that is what it does when it does not accept mqtt.cert_file"
             self._trouble = f"it hung up{tls if self._settings.ca_file is not None else ''}"
+            self.refused = True
             self._changed.notify_all()
 
     def _on_subscribe(self, client: Client, userdata: object, mid: int, reasons: object, properties: object) -> None:
@@ -174,6 +190,7 @@ class ProbeSession:
     def _on_publish(self, client: Client, userdata: object, mid: int, reason: Any, properties: object) -> None:
         with self._changed:
             self.acknowledged += not reason.is_failure
+            self.refused |= reason.is_failure
             self._changed.notify_all()
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:

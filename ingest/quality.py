@@ -13,7 +13,7 @@ class Quality(IntFlag):
     later or through another worker: it is set by ``ingest.history`` once a day of a car has changed.
     """
 
-    OUT_OF_RANGE = 1  # a value no working sensor reports was moved to ``extra``
+    OUT_OF_RANGE = 1  # a value no working sensor reports was moved to ``extra``, or stands in a list
     UNKNOWN_SIGNAL = 2  # a signal that is not in the catalogue was kept in ``extra``
     WRONG_TYPE = 4  # a value of the wrong type was kept in ``extra``
     CLOCK_AHEAD = 8  # measured later than it was received

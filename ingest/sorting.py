@@ -1,6 +1,6 @@
 """Sorts raw messages into what can be written: readings, events, choices, dead letters, refusals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,30 +9,31 @@ from ingest import topics
 from ingest.batch import RowGatherer, Source
 from ingest.charging import ChargerMessage, decode_alarm, decode_charger
 from ingest.events import LONGEST_AHEAD_MS, LONGEST_BEHIND_MS, decode_consent, decode_event
-from ingest.frames import FrameSample, decode_gbt32960
+from ingest.frames import FrameSample, alarm_level, decode_gbt32960
 from ingest.gate import Standing
 from ingest.inbox import Message
 from ingest.layout import Layout
 from ingest.letters import NOT_KEPT, DeadLetter, bad_topic
 from ingest.rejected import FrameRejected
-from ingest.reports import AlarmReport, ChargerReport, ChoiceReport, EventReport, LampReport
+from ingest.reports import AlarmReport, ChargerReport, ChoiceReport, EventReport
 from ingest.telemetry import Oddity, TelemetryDecoder, encode_sample
 
 
 class SortedMessages(msgspec.Struct, kw_only=True):
     """Everything some messages came to. ``received`` counts samples; a message that cannot be decoded is one.
 
-    safety : charging samples of cars whose owners agree to safety alone
+    safety   : charging samples of cars whose owners agree to safety alone
+    messages : how many of the messages this is, from the first on
     """
 
     gatherer: RowGatherer
     safety: RowGatherer
     events: list[EventReport] = []
     choices: list[ChoiceReport] = []
-    lamps: list[LampReport] = []
     chargers: list[ChargerReport] = []
     alarms: list[AlarmReport] = []
     dead: list[DeadLetter] = []
+    messages: int = 0
     received: int = 0
     refused: int = 0
 
@@ -69,21 +70,25 @@ def what_may_be_kept(message: Message, standings: Mapping[str, Standing | None])
 
 
 def sort_messages(
-    messages: Iterable[Message],
+    messages: Sequence[Message],
     *,
     standings: Mapping[str, Standing | None],
     decoder: TelemetryDecoder,
     signals: Layout,
+    at_most: int,
     chosen: Mapping[int, Mapping[str, Standing]] | None = None,
 ) -> SortedMessages:
-    """Decode messages and check each against its car's standing.
+    """Decode messages and check each against its car's standing, until they hold ``at_most`` samples or more.
 
     What the owner does not agree to, and what comes from a car nobody enrolled, is counted and forgotten.
     chosen : by position of a message, the standings that hold from there on since an owner chose in it
     """
-    result = SortedMessages(gatherer=RowGatherer(signals), safety=RowGatherer(signals))
+    result = SortedMessages(gatherer=RowGatherer(signals), safety=RowGatherer(signals), messages=len(messages))
     standings = dict(standings)
     for place, message in enumerate(messages):
+        if result.received >= at_most:
+            result.messages = place
+            break
         try:
             topic = topics.parse(message.topic)
         except topics.TopicRejected as error:
@@ -151,10 +156,8 @@ def _sort_car(
         frame = _take_frame(result, message, received_ms, topic.vin, signals)
         if frame is not None:
             source = msgspec.structs.replace(source, frame=message.payload)
-            result.gatherer.add(source, [frame.sample], {} if frame.oddity is None else {0: frame.oddity})
-        if frame is not None and frame.lamps:
-            lamps = LampReport(standing.vehicle_id, frame.sample.ts, received_ms, frame.lamps, frame.level)
-            result.lamps.append(lamps)
+            oddities = {} if frame.oddity is None else {0: frame.oddity}
+            result.gatherer.add(source, [frame.sample], oddities, lamps=frame.lamps)
     elif topic.kind in ("telemetry", "charging"):
         samples, oddities = _take_samples(result, message, received_ms, topic.vin, decoder)
         result.gatherer.add(source, samples, oddities)
@@ -186,8 +189,8 @@ def _sort_safety(
     if frame is None:
         return
     oddity = frame.oddity or Oddity({}, 0)
-    if frame.lamps or frame.level:
-        lamps = {"lamps": [code for code, on in frame.lamps.items() if on], "level": frame.level}
+    if frame.lamps is not None:
+        lamps = {"lamps": frame.lamps.split(), "level": alarm_level(frame.sample)}
         oddity = Oddity(oddity.extra | lamps, oddity.quality)
     source = msgspec.structs.replace(source, frame=message.payload)
     result.safety.add(source, [frame.sample], {0: oddity} if oddity.extra or oddity.quality else {})

@@ -48,7 +48,7 @@ def newest_values(rows: Rows, signals: Layout) -> CarStates | None:
     for column in rows.texts:
         newest: list[str | None] = [None] * len(starts)
         newest_at = [float("nan")] * len(starts)
-        for place, row in enumerate(trusted.tolist()):
+        for place, row in enumerate(trusted.tolist() if column.count(None) < len(column) else ()):
             if column[row] is not None:
                 car = car_of[place]
                 newest[car], newest_at[car] = column[row], float(ts[place])

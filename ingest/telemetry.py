@@ -4,6 +4,8 @@ A message whose signals are all known and well typed is decoded in one go by msg
 message read again, sample by sample, to say what is wrong and to keep what is right.
 """
 
+import json
+import math
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -14,6 +16,9 @@ from ingest.quality import Quality
 from ingest.rejected import FrameRejected
 
 MAX_SAMPLES = 1000
+_BAD_TEXT = "a text with NUL or half a surrogate in it, or a number beyond double precision"
+# As JSON spells it: PostgreSQL has no text with it.
+_NUL = b"\\u0000"
 # What is larger is said to be wrong when the message is read with care; the database has no column for it.
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -65,10 +70,12 @@ class TelemetryDecoder:
         """
         try:
             message = self._decoder.decode(payload)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             return self._decode_with_care(payload, vin)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (UnicodeDecodeError, RecursionError) as error:
             raise FrameRejected("not_json", str(error)) from error
+        if _NUL in payload:
+            return self._decode_with_care(payload, vin)
         samples: list[Any] = message.samples
         if message.vin is not None and message.vin != vin:
             raise _foreign_vin()
@@ -79,7 +86,11 @@ class TelemetryDecoder:
     def _decode_with_care(self, payload: bytes, vin: str) -> Decoded:
         try:
             message = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            is_storable = _NUL not in payload
+        except msgspec.DecodeError as error:
+            message = _decode_what_no_column_holds(payload, error)
+            is_storable = False
+        except (UnicodeDecodeError, RecursionError) as error:
             raise FrameRejected("not_json", str(error)) from error
         if not isinstance(message, dict) or not isinstance(message.get("samples"), list):
             raise FrameRejected("no_samples", 'the message is not {"samples": [...]}')
@@ -93,9 +104,11 @@ class TelemetryDecoder:
         bad: list[BadSample] = []
         for raw in raw_samples:
             try:
+                if not is_storable and _is_unstorable(raw):
+                    raise FrameRejected("bad_text", _BAD_TEXT)
                 sample, oddity = self._decode_sample(raw)
             except FrameRejected as rejection:
-                bad.append(BadSample(rejection.reason, rejection.detail, msgspec.json.encode({"samples": [raw]})))
+                bad.append(BadSample(rejection.reason, rejection.detail, _encode_sample(raw)))
                 continue
             if oddity is not None:
                 oddities[len(samples)] = oddity
@@ -145,6 +158,53 @@ def _foreign_vin() -> FrameRejected:
 
 def _is_int64(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _decode_what_no_column_holds(payload: bytes, error: msgspec.DecodeError) -> Any:
+    """Read what may be JSON all the same: halves of surrogates, and numbers that no float holds."""
+    try:
+        return json.loads(payload, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise FrameRejected("not_json", str(error)) from error
+
+
+def _number(digits: str) -> int | float | msgspec.Raw:
+    value = float(digits)
+    if not math.isfinite(value):
+        # As it came, so that what is kept of it is what was sent.
+        return msgspec.Raw(digits)
+    return int(digits) if digits.lstrip("-").isdecimal() else value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_unstorable(raw: object) -> bool:
+    """Say whether PostgreSQL has no text or no number for something in this sample."""
+    # No recursion: how deep a sample may be is its sender's choice.
+    waiting = [raw]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, msgspec.Raw):
+            return True
+        if isinstance(value, str):
+            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+                return True
+        elif isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+    return False
+
+
+def _encode_sample(raw: Any) -> bytes:
+    try:
+        return msgspec.json.encode({"samples": [raw]})
+    except UnicodeEncodeError:
+        return json.dumps(
+            {"samples": [raw]}, separators=(",", ":"), default=lambda number: bytes(number).decode()
+        ).encode()
 
 
 def _wrong_count(count: int) -> FrameRejected:

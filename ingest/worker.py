@@ -22,15 +22,24 @@ from ingest.metrics import WorkerMetrics, port_of, served
 from ingest.store.connection import DatabaseAway, DatabaseUnreachable, connect
 from ingest.store.version import check_columns, check_version
 from ingest.topics import BULK_FILTERS, CHARGING_FILTERS
-from ingest.writer import Epoch, Outcome, Writer
+from ingest.writer import Epoch, Writer, Written
 
 _log = structlog.get_logger(__name__)
 
 # Past this a shutdown no longer waits: what is not acknowledged is delivered again.
 _DRAIN_S = 30.0
-# A message holds up to 1000 samples, so a batch is bounded in bytes too: some 10,000 samples of 24 signals.
-_BATCH_BYTES = 8 * 2**20
+# What one look into the inbox takes; a batch is bounded in samples by the writer.
+_TAKE_BYTES = 8 * 2**20
 
+# psycopg counts the last three as internal errors: a server that became a standby, a session that a limit has ended.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    DatabaseUnreachable,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 
 Lane = Literal["bulk", "charging"]
 
@@ -114,21 +123,23 @@ def _write_until_stopped(
                 consumer.pause()
             messages = inbox.take(
                 at_most=settings.ingest.batch_rows,
-                at_most_bytes=_BATCH_BYTES,
+                at_most_bytes=_TAKE_BYTES,
                 oldest_s=settings.ingest.batch_age_ms / 1000,
                 stop=stop.is_set,
             )
-            if messages or (batch < 0 and consumer.subscribed.is_set()):
+            if not messages and stop.is_set():
+                return
+            while messages or (batch < 0 and consumer.subscribed.is_set()):
                 batch += 1
                 began = time.monotonic()
                 try:
-                    outcome = writer.write(messages, batch=batch)
+                    written = writer.write(messages, batch=batch, in_flight=inbox.in_flight)
                 except _StoppedWaiting:
                     return
-                metrics.count(outcome, took_s=time.monotonic() - began)
-                consumer.acknowledge(messages)
-            elif stop.is_set():
-                return
+                metrics.count(written.outcome, took_s=time.monotonic() - began)
+                consumer.acknowledge(messages[: written.messages])
+                inbox.done(written.messages)
+                messages = messages[written.messages :]
 
 
 class _StoppedWaiting(Exception):
@@ -148,7 +159,7 @@ class _PatientWriter:
         self._writer: Writer | None = None
         self._conn: psycopg.Connection[TupleRow] | None = None
 
-    def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
+    def write(self, messages: list[Message], *, batch: int, in_flight: int) -> Written:
         """Write, however long the database is away; memory stays bounded since nothing more is read meanwhile.
 
         Raises : _StoppedWaiting, when a shutdown has waited long enough
@@ -156,8 +167,8 @@ class _PatientWriter:
         attempt = 0
         while True:
             try:
-                return self._on_connection().write(messages, batch=batch)
-            except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnreachable) as error:
+                return self._on_connection().write(messages, batch=batch, in_flight=in_flight)
+            except _AWAY as error:
                 self.close()
                 wait_s = backoff_s(attempt)
                 attempt += 1

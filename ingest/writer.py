@@ -18,6 +18,7 @@ from ingest.choices import standings_after_choices
 from ingest.dedupe import split_repeats
 from ingest.gate import Gate, Standing
 from ingest.inbox import Message
+from ingest.lamps import derive_lamps
 from ingest.layout import Layout, layout
 from ingest.letters import NOT_KEPT, DeadLetter
 from ingest.other_rows import (
@@ -26,7 +27,6 @@ from ingest.other_rows import (
     store_choices,
     store_dead_letters,
     store_events,
-    store_lamps,
     store_positions,
 )
 from ingest.partitions import Partitions
@@ -37,7 +37,7 @@ from ingest.state_rows import StateTable
 from ingest.telemetry import TelemetryDecoder
 
 # What a value nobody thought of makes Python raise.
-_OVERSIGHTS = (ArithmeticError, LookupError, TypeError, ValueError)
+_OVERSIGHTS = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
 _log = structlog.get_logger(__name__)
 
@@ -57,6 +57,13 @@ class Outcome(msgspec.Struct, frozen=True):
     def __add__(self, other: "Outcome") -> "Outcome":
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
         return Outcome(*(one + another for one, another in pairs))
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One committed batch: how many messages it was, and what they came to; None is known to the database alone."""
+
+    messages: int
+    outcome: Outcome | None
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -95,6 +102,7 @@ class Writer:
         self._gate = gate
         self._clock = clock
         self._clock_ahead_ms = settings.clock_ahead_s * 1000
+        self._batch_rows = settings.batch_rows
         self._layout: Layout = layout()
         self._decoder = TelemetryDecoder(self._layout)
         self._readings = ReadingTable(conn, self._layout)
@@ -102,21 +110,24 @@ class Writer:
         self._partitions = Partitions(conn)
         self._states = StateTable(conn, self._layout)
 
-    def write(self, messages: list[Message], *, batch: int) -> Outcome | None:
-        """Write messages and commit; on return they may be acknowledged.
+    def write(self, messages: list[Message], *, batch: int, in_flight: int = 0) -> Written:
+        """Write the first of these messages and commit; on return those may be acknowledged.
 
-        batch   : the number of this batch in the worker's epoch, the same on a retry
-        Returns : what they came to; None when an earlier try of this batch turns out to have been committed
-        Raises  : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
+        A message holds up to 1000 samples, so a batch ends with the message that reaches ``ingest.batch_rows``.
+        batch     : the number of this batch in the worker's epoch, the same on a retry
+        in_flight : messages received and not acknowledged, these included
+        Returns   : how many messages were written; no outcome when an earlier try turns out to have been committed
+        Raises    : psycopg.OperationalError, when the database is away; nothing is written then, or all of it
         """
-        if self._committed(batch):
+        if (before := self._committed(batch)) is not None:
             self._conn.commit()
-            return None
+            return Written(before, None)
+        messages = messages[: self._batch_rows]
         standings = self._gate.standings(self._conn, vins_of(messages))
         chosen = standings_after_choices(self._conn, messages, standings)
         self._conn.commit()
         try:
-            return self._write_together(messages, standings, chosen, batch)
+            return self._write_together(messages, standings, chosen, batch, in_flight)
         except (*_OVERSIGHTS, psycopg.DataError, psycopg.IntegrityError) as error:
             # A partition may have been dropped, or one message is what the database refuses or what we fail on: it
             # must not stop all others, so it is found. The trace says where to look.
@@ -124,30 +135,37 @@ class Writer:
                 _log.exception("a message is not understood", batch=batch)
             self._partitions.forget()
             self._connectors.forget()
-            return self._write_singly(messages, standings, chosen, batch)
+            return self._write_singly(messages, standings, chosen, batch, in_flight)
 
     def _write_together(
-        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int
-    ) -> Outcome | None:
+        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int, in_flight: int
+    ) -> Written:
         work = self._prepare(messages, standings, chosen)
+        written = work.sorted.messages
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            if self._committed(batch):
-                return None
+            if (before := self._committed(batch)) is not None:
+                return Written(before, None)
             outcome = self._store(cursor, work)
-            self._count(cursor, outcome, batch)
-        return outcome
+            self._count(cursor, outcome, batch, messages=written, in_flight=in_flight - written)
+        return Written(written, outcome)
 
     def _write_singly(
-        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int
-    ) -> Outcome | None:
+        self, messages: list[Message], standings: Standings, chosen: Chosen, batch: int, in_flight: int
+    ) -> Written:
         """Write message by message in one transaction: one that fails becomes a dead letter alone."""
         total = Outcome()
         prepared: list[tuple[Message, bytes, _Work]] = []
         letters: list[DeadLetter] = []
+        written = samples = 0
         for place, message in enumerate(messages):
+            if samples >= self._batch_rows:
+                break
+            written += 1
             payload = what_may_be_kept(message, standings)
             try:
-                prepared.append((message, payload or b"", self._prepare([message], standings, {})))
+                work = self._prepare([message], standings, {})
+                prepared.append((message, payload or b"", work))
+                samples += work.sorted.received
             except _OVERSIGHTS as error:
                 if payload is None:
                     total += Outcome(received=1, refused=1)
@@ -156,8 +174,8 @@ class Writer:
                     total += Outcome(received=1, dead=1)
             standings = {**standings, **chosen.get(place, {})}
         with self._conn.transaction(), self._conn.cursor() as cursor:
-            if self._committed(batch):
-                return None
+            if (before := self._committed(batch)) is not None:
+                return Written(before, None)
             for message, payload, work in prepared:
                 try:
                     with self._conn.transaction():
@@ -170,13 +188,20 @@ class Writer:
                     outcome = Outcome(received=received, dead=received - refused, refused=refused)
                 total += outcome
             store_dead_letters(cursor, letters, epoch=self._epoch.id)
-            self._count(cursor, total, batch)
-        return total
+            self._count(cursor, total, batch, messages=written, in_flight=in_flight - written)
+        return Written(written, total)
 
     def _prepare(self, messages: list[Message], standings: Standings, chosen: Chosen) -> _Work:
-        work = sort_messages(messages, standings=standings, decoder=self._decoder, signals=self._layout, chosen=chosen)
+        work = sort_messages(
+            messages,
+            standings=standings,
+            decoder=self._decoder,
+            signals=self._layout,
+            at_most=self._batch_rows,
+            chosen=chosen,
+        )
         rows = work.gatherer.rows(clock_ahead_ms=self._clock_ahead_ms)
-        first, repeated, conflicts = split_repeats(rows)
+        first, repeated, conflicts = split_repeats(rows, self._layout)
         dead = work.dead + [self._conflict(rows, row) for row in conflicts]
         rows = rows.take(first)
         self._partitions.make(TABLES, rows.ts_ms)
@@ -187,13 +212,14 @@ class Writer:
             self._gate.forget(report.vin)
         return _Work(work, rows, work.safety.rows(clock_ahead_ms=self._clock_ahead_ms), dead, repeated)
 
-    def _committed(self, batch: int) -> bool:
+    def _committed(self, batch: int) -> int | None:
+        """Return how many messages this batch was when it is committed already, else None."""
         # Locked: an earlier try whose session outlived our connection may still be about to commit.
         row = self._conn.execute(
-            "SELECT batch FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",
+            "SELECT batch, batch_messages FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",
             (self._epoch.id, self._epoch.lane),
         ).fetchone()
-        return row is not None and int(row[0]) >= batch
+        return int(row[1]) if row is not None and int(row[0]) >= batch else None
 
     def _store(self, cursor: psycopg.Cursor[TupleRow], work: _Work) -> Outcome:
         rows, messages = work.rows, work.sorted
@@ -220,10 +246,12 @@ class Writer:
         if states is not None:
             # Late in the transaction, since it locks the cars until COMMIT.
             self._states.merge(states)
-        store_lamps(cursor, messages.lamps)
+            derive_lamps(cursor, fresh, self._layout)
         return Outcome(messages.received, stored, duplicate, sum(letter.samples for letter in dead), messages.refused)
 
-    def _count(self, cursor: psycopg.Cursor[TupleRow], outcome: Outcome, batch: int) -> None:
+    def _count(
+        self, cursor: psycopg.Cursor[TupleRow], outcome: Outcome, batch: int, *, messages: int, in_flight: int
+    ) -> None:
         cursor.execute(
             sql.load("ingest.store", "add_outcome"),
             {
@@ -233,6 +261,8 @@ class Writer:
                 "worker": self._epoch.worker,
                 "started_at": self._epoch.started_at,
                 "batch": batch,
+                "batch_messages": messages,
+                "in_flight": in_flight,
                 "now": self._clock(),
             },
         )

@@ -178,9 +178,14 @@ def _store(dsn: str, ingest: IngestSettings, given: Iterable[Message]) -> tuple[
         writer = Writer(conn, epoch=epoch, gate=Gate(remember_s=3600), settings=ingest)
         batches = list(_batches(given))
         began = time.perf_counter()
-        for number, batch in enumerate(batches):
-            outcome = writer.write(batch, batch=number)
-            stored += 0 if outcome is None else outcome.stored
+        number = 0
+        for batch in batches:
+            rest = batch
+            while rest:
+                written = writer.write(rest, batch=number)
+                number += 1
+                rest = rest[written.messages :]
+                stored += 0 if written.outcome is None else written.outcome.stored
         took_s = time.perf_counter() - began
     return stored, took_s
 

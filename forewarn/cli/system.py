@@ -118,7 +118,8 @@ def status(
             for lane in found.lanes:
                 settled = f"{lane.stored:,} stored + {lane.duplicate:,} duplicate + {lane.dead:,} dead"
                 equals = "=" if lane.balanced else "DOES NOT EQUAL"
-                print(f"      {lane.lane:<9} {lane.received:,} received {equals} {settled} + {lane.refused:,} refused")
+                settled += f" + {lane.refused:,} refused; + {lane.in_flight:,} messages in flight"
+                print(f"      {lane.lane:<9} {lane.received:,} received {equals} {settled}")
             print(
                 f"      cars      {found.vehicles:,} enrolled, {found.open_cases:,} open cases, "
                 f"{found.dead_letters:,} dead letters"

@@ -127,7 +127,7 @@ def decode_frame(data: bytes) -> Frame:
         raise FrameRejected("length", f"{size} bytes, the header announces {_HEADER.size + length + 1}")
     if (check := check_byte(data, 2, size - 1)) != data[-1]:
         raise FrameRejected("check", f"check byte {data[-1]:02X}, the bytes give {check:02X}")
-    kind = _accepted(command, answer, vin, encryption)
+    kind = _accepted(command, answer, vin, encryption, length)
     unit = bytes(data[_HEADER.size : -1])
     try:
         body = _read_body(version, kind, unit)
@@ -136,10 +136,13 @@ def decode_frame(data: bytes) -> Frame:
     return Frame(version, kind, vin.decode("ascii"), body)
 
 
-def _accepted(command: int, answer: int, vin: bytes, encryption: int) -> Command:
-    if answer != _IS_COMMAND:
-        raise FrameRejected("answer", f"answer flag {answer:02X}: an answer to command {command:02X}, not data")
+def _accepted(command: int, answer: int, vin: bytes, encryption: int, length: int) -> Command:
     kind = _COMMANDS.get(command)
+    if answer != _IS_COMMAND:
+        # An answer keeps of the data unit the time alone (6.3.2); what has more is an echo of a car's data.
+        if kind in (Command.REALTIME, Command.REISSUE) and length > _TIME.size:
+            raise FrameRejected("answer", f"answer flag {answer:02X}, but {length} bytes of data")
+        raise FrameRejected("receipt", f"answer flag {answer:02X}: an answer to command {command:02X}, not data")
     if kind is None:
         if command == 0x07:
             raise FrameRejected("heartbeat", "a heartbeat carries no data")

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.fault.load import Batch
 
 _WINDOW = 200
+_LOOK_EVERY_S = 0.05
 
 
 class Publisher(threading.Thread):
@@ -48,7 +49,8 @@ class Publisher(threading.Thread):
     def run(self) -> None:
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"load-{uuid.uuid4().hex[:8]}", clean_session=False)
         client.max_inflight_messages_set(_WINDOW)
-        client.reconnect_delay_set(1, 1)
+        # Back as soon as the broker answers, like the first cars of a fleet: before the workers, if they wait longer.
+        client.reconnect_delay_set(_LOOK_EVERY_S, _LOOK_EVERY_S)  # type: ignore[arg-type]
         client.on_publish = self._on_publish
         try:
             client.connect("127.0.0.1", self._port)

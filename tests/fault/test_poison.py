@@ -1,13 +1,17 @@
 """Half of all messages cannot be stored, each in another way; the other half is."""
 
 import random
+import time
 
 import msgspec
+import psycopg
+import pytest
 
 from ingest import topics
+from tests.fault.conftest import MOST_MIB
 from tests.fault.load import SOC, Batch, fleet_load, vin_of
 from tests.fault.publisher import Publisher
-from tests.fault.scene import workers
+from tests.fault.scene import eventually, workers
 
 
 def test_half_of_all_messages(database, fleet, broker, tmp_path, conclude):
@@ -24,6 +28,37 @@ def test_half_of_all_messages(database, fleet, broker, tmp_path, conclude):
     assert ledger.dead == len(bad)
     assert (ledger.refused, ledger.duplicate) == (0, 0)
     assert running.epochs() == 2, "no worker was started again"
+
+
+@pytest.mark.parametrize("column", ["dead", "stored"])
+def test_a_backlog_of_the_smallest_samples_does_not_fill_the_memory(database, fleet, broker, tmp_path, column):
+    """A thousand samples weigh 2 KB when they are bad and 40 KB when they are good: what counts is samples."""
+    now_ms = int(time.time() * 1000)
+    payloads = [_thousand(b"1")] * 300
+    if column == "stored":
+        payloads = [_thousand(b'{"ts":%d,"seq":%%d,"signals":{}}' % (now_ms + number)) for number in range(250)]
+    options = {"dsn": database, "mqtt_port": broker.port, "folder": tmp_path}
+    with workers([0], **options):
+        # The session stands from here on.
+        pass
+    load = [Batch(topics.telemetry(vin_of(0)), payload, {}, frozenset()) for payload in payloads]
+    Publisher(broker.port, load).finish(within_s=60)
+    with workers([0], **options) as running:
+        total = 1000 * len(payloads)
+        eventually(lambda: running.received() >= total, within_s=120, what=f"{total} samples")
+        assert running.epochs() == 2, "no worker was started again"
+    with psycopg.connect(database) as conn:
+        counts = conn.execute(f"SELECT sum(received), sum({column}), max(batch_messages) FROM telemetry.outcome")
+        received, counted, most = counts.fetchone()
+    assert (received, counted) == (total, total)
+    # The message that reaches ingest.batch_rows ends the batch.
+    assert most <= 5
+    assert running.peak_mib <= MOST_MIB
+
+
+def _thousand(sample):
+    samples = b",".join(sample % number if b"%d" in sample else sample for number in range(1000))
+    return b'{"samples":[' + samples + b"]}"
 
 
 def _poison(chance):

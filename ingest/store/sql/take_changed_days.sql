@@ -1,5 +1,6 @@
--- Takes the oldest changes off the list and remembers which days of which cars are to be judged: those that changed and
--- the days after them, since a day is judged with the one before in view. Notes the former as waiting for their rollups.
+-- Takes the oldest changes off the list and remembers which days of which cars are to be judged: those that changed, the
+-- days after them, since a day is judged with the one before in view, and the next one on which the car spoke after a
+-- silence. Notes the former as waiting for their rollups.
 WITH taken AS (
     DELETE FROM telemetry.changed_day
     WHERE changed_day_id <= (
@@ -10,5 +11,23 @@ WITH taken AS (
 ),
 stale AS (
     INSERT INTO telemetry.stale_day (vehicle_id, day) SELECT DISTINCT vehicle_id, day FROM taken
+),
+changed AS (
+    SELECT DISTINCT vehicle_id, day FROM taken
 )
-INSERT INTO judged_day SELECT DISTINCT vehicle_id, day + later FROM taken, (VALUES (0), (1)) AS days (later);
+INSERT INTO judged_day
+SELECT vehicle_id, day FROM changed
+UNION
+SELECT vehicle_id, day + 1 FROM changed
+UNION
+SELECT changed.vehicle_id, (
+    SELECT (reading.ts AT TIME ZONE 'UTC')::date
+    FROM telemetry.vehicle_reading AS reading
+    WHERE reading.vehicle_id = changed.vehicle_id
+      AND reading.ts >= (changed.day + 2)::timestamp AT TIME ZONE 'UTC'
+      AND reading.ts <= (changed.day + %(silent_days)s + 1)::timestamp AT TIME ZONE 'UTC'
+      AND reading.quality & %(ahead)s = 0
+    ORDER BY reading.ts
+    LIMIT 1
+) AS later
+FROM changed;

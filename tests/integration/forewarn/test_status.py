@@ -13,13 +13,13 @@ from forewarn.status import look
 
 @pytest.fixture
 def outcome(database):
-    def add(lane, received, stored, duplicate=0, dead=0, refused=0):
+    def add(lane, received, stored, duplicate=0, dead=0, refused=0, in_flight=0, worker="w"):
         with psycopg.connect(database, autocommit=True) as conn:
             conn.execute(
                 "INSERT INTO telemetry.outcome"
-                " (epoch, lane, received, stored, duplicate, dead, refused, worker, started_at, updated_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, 'w', now(), now())",
-                [uuid.uuid4(), lane, received, stored, duplicate, dead, refused],
+                " (epoch, lane, received, stored, duplicate, dead, refused, in_flight, worker, started_at, updated_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp())",
+                [uuid.uuid4(), lane, received, stored, duplicate, dead, refused, in_flight, worker],
             )
 
     return add
@@ -39,6 +39,19 @@ def test_lanes_are_added_up_over_all_workers(database, outcome, tmp_path, monkey
     monkeypatch.setenv("FOREWARN_DATABASE__DSN", database)
     cli.run(["status"])
     assert "bulk      15 received = 10 stored + 2 duplicate + 2 dead + 1 refused" in capsys.readouterr().out
+
+
+def test_what_is_in_flight_is_that_of_each_workers_newest_life(database, outcome, tmp_path, monkeypatch, capsys):
+    outcome("bulk", 10, 10, in_flight=500, worker="ingest-0")
+    outcome("bulk", 5, 5, in_flight=7, worker="ingest-0")
+    outcome("bulk", 5, 5, in_flight=30, worker="ingest-1")
+    outcome("charging", 5, 5, in_flight=2, worker="ingest-charging")
+    found = look(Settings(data_dir=tmp_path, database=DatabaseSettings(dsn=database)))
+    assert [(lane.lane, lane.in_flight) for lane in found.lanes] == [("bulk", 37), ("charging", 2)]
+    monkeypatch.setenv("FOREWARN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FOREWARN_DATABASE__DSN", database)
+    cli.run(["status"])
+    assert "+ 0 refused; + 37 messages in flight" in capsys.readouterr().out
 
 
 def test_counts_that_do_not_balance_are_a_failure(database, outcome, tmp_path, monkeypatch, capsys):

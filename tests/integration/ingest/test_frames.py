@@ -8,8 +8,18 @@ import pytest
 from msgspec.structs import replace
 
 from ingest import topics
-from ingest.gbt32960 import RESOLUTION, decode_frame, encode_frame, from_signals
+from ingest.gbt32960 import (
+    RESOLUTION,
+    Command,
+    Frame,
+    Realtime,
+    blocks,
+    decode_frame,
+    encode_frame,
+    from_signals,
+)
 from ingest.gbt32960.blocks import Alarms
+from ingest.gbt32960.frame import check_byte
 from ingest.inbox import Message
 from ingest.writer import Outcome
 from tests.integration.ingest.test_writer import NOW_MS, VIN, rows, write  # noqa: F401
@@ -87,6 +97,51 @@ def test_a_spoilt_frame_is_a_dead_letter_with_its_bytes(database, write, spoil, 
 def test_a_frame_of_another_car_is_a_dead_letter(database, write):  # noqa: F811
     assert write(frame(vin="LFWA0000000000002")).dead == 1
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("foreign_vin",)]
+
+
+def realtime(*some, version=2016, answer=0xFE, at=NOW - timedelta(seconds=10)):
+    data = bytearray(encode_frame(Frame(version, Command.REALTIME, VIN, Realtime(at, some))))
+    data[3] = answer
+    data[-1] = check_byte(bytes(data), 2, len(data) - 1)
+    return Message(topics.gbt32960(VIN), bytes(data), 1, NOW_MS, 1)
+
+
+def pack(volts, *, first=1, total=None):
+    return blocks.CellVoltages((blocks.PackCells(1, 350.0, 0.0, total or len(volts), first, tuple(volts)),))
+
+
+@pytest.mark.parametrize("answer", [0x01, 0x02, 0x03, 0x00, 0xFF])
+def test_data_under_a_platforms_answer_flag_is_a_dead_letter(database, write, answer):  # noqa: F811
+    assert write(realtime(pack([3.7] * 5), answer=answer)) == Outcome(received=1, dead=1)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("answer",)]
+
+
+def test_a_platforms_answer_that_keeps_the_time_alone_holds_no_sample(database, write):  # noqa: F811
+    assert write(realtime(answer=0x01)) == Outcome()
+
+
+@pytest.mark.parametrize("version", [2016, 2025])
+def test_fault_codes_are_kept_and_are_no_unknown_signal(database, write, version):  # noqa: F811
+    alarms = blocks.Alarms(1, 0, battery_faults=(7, 0x01020304), other_faults=(9,))
+    assert write(realtime(alarms, version=version)).stored == 1
+    assert rows(database, "SELECT quality, extra FROM telemetry.vehicle_reading") == [
+        (0, {"Forewarn.FaultCodes.Battery": [7, 0x01020304], "Forewarn.FaultCodes.Other": [9]})
+    ]
+
+
+def test_a_pack_of_more_than_200_cells_comes_in_two_frames_of_one_second(database, write):  # noqa: F811
+    first, second = [3.7] * 200, [3.6] * 39 + [3.5]
+    parts = [realtime(pack(first, total=240)), realtime(pack(second, first=201, total=240))]
+    assert write(parts[1]).stored == 1
+    assert write(*parts) == Outcome(received=2, stored=1, duplicate=1)
+    columns = (
+        "reading.seq, cell_low_number, cell_low_dev_mv::int, array_length(cell_v, 1), num_nonnulls(VARIADIC cell_v)"
+    )
+    query = (
+        f"SELECT {columns} FROM telemetry.vehicle_reading AS reading JOIN telemetry.cell_reading USING (ts, seq)"
+        " ORDER BY seq"
+    )
+    assert rows(database, query) == [(0, 1, 0, 240, 200), (1, 240, -100, 240, 40)]
 
 
 def test_an_alarm_that_stays_on_is_one_lamp(database, write):  # noqa: F811

@@ -68,6 +68,86 @@ def test_midnight_hides_nothing(database, write):  # noqa: F811
     assert flags(database) == [0, 0, Quality.JUMP, 0]
 
 
+def test_a_jump_is_seen_across_readings_that_lack_the_signal(database, write):  # noqa: F811
+    write(got(*drive(0, {"soc": 80}, {CURRENT: 1}, {CURRENT: 2}, {"soc": 40}, *[{}] * 11, {"soc": 80})))
+    assert flags(database) == [0] * 3 + [Quality.JUMP] + [0] * 12
+
+
+def test_a_value_stands_still_whatever_readings_lack_it_or_the_speed(database, write):  # noqa: F811
+    every = [{CURRENT: -31.5} if n % 2 else {} for n in range(25)]
+    write(got(*drive(0, *every, step_s=60)))
+    assert flags(database) == [0] * 11 + [Quality.FROZEN if n % 2 else 0 for n in range(11, 25)]
+
+
+def test_a_speed_said_in_other_readings_counts(database, write):  # noqa: F811
+    every = [
+        sample(ts=NOW_MS + n * 60_000, **({CURRENT: -31.5} if n % 2 else {"speed": 40 + n % 3})) for n in range(25)
+    ]
+    write(got(*every))
+    assert flags(database) == [0] * 11 + [Quality.FROZEN if n % 2 else 0 for n in range(11, 25)]
+
+
+def test_a_signal_that_was_away_for_a_pause_is_not_frozen(database, write):  # noqa: F811
+    every = [{CURRENT: -31.5}, *[{}] * 11] * 3
+    write(got(*drive(0, *every)))
+    assert flags(database) == [0] * 36
+
+
+def test_a_reading_with_a_clock_ahead_is_not_missing(database, write):  # noqa: F811
+    def numbered(ts_ms, seq):
+        return telemetry(sample(ts=ts_ms, seq=seq, soc=50), received_ms=NOW_MS + 60_000)
+
+    write(numbered(NOW_MS, 10), numbered(NOW_MS + 2000, 12), numbered(NOW_MS + 4000, 14))
+    assert flags(database) == [0, Quality.GAP, Quality.GAP]
+    write(numbered(NOW_MS + 86_400_000 * 90, 11))
+    assert flags(database) == [0, 0, Quality.GAP, Quality.CLOCK_AHEAD]
+
+
+def test_a_gap_over_silent_days_is_flagged_until_it_is_filled(database, write):  # noqa: F811
+    def on_day(day, seq):
+        return got(sample(ts=NOW_MS + day * 86_400_000, seq=seq, soc=50))
+
+    write(on_day(0, 10), on_day(3, 500), on_day(40, 900))
+    assert flags(database) == [0, Quality.GAP, 0]
+    # What came before is known only now: the day after the silence is judged again.
+    write(on_day(1, 499))
+    assert flags(database) == [0, Quality.GAP, 0, 0]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(range(30)), st.lists(st.integers(1, 6), min_size=30, max_size=30), st.data())
+def test_the_order_does_not_matter_with_gaps_silence_and_lacking_signals(database, write, order, sizes, data):  # noqa: F811
+    lacking = drive(
+        0, *[({CURRENT: -5.0} if n % 3 else {"soc": 80 - (n % 9) * 6}) for n in range(24)], seq=1, step_s=90
+    )
+    far = [sample(ts=NOW_MS + day * 86_400_000, seq=seq, soc=50) for day, seq in ((2, 40), (5, 41), (6, 60), (33, 70))]
+    ahead = [sample(ts=NOW_MS + 200 * 86_400_000 + n, seq=seq, soc=50) for n, seq in enumerate((25, 26))]
+    readings = [*lacking[:10], *lacking[11:], *far, *ahead]
+    received_ms = NOW_MS + 86_400_000 * 2
+
+    def put(reading):
+        at_ms = received_ms if reading in ahead else max(received_ms, reading["ts"])
+        write(telemetry(reading, received_ms=at_ms))
+
+    def clear():
+        with psycopg.connect(database) as conn:
+            conn.execute("DELETE FROM telemetry.vehicle_reading")
+
+    clear()
+    for reading in readings:
+        put(reading)
+    wanted = flags(database)
+    clear()
+    waiting = [readings[n] for n in order if n < len(readings)]
+    for size in sizes:
+        for reading in waiting[:size]:
+            put(reading)
+        waiting = waiting[size:]
+        if data.draw(st.booleans()):
+            flags(database)
+    assert flags(database) == wanted
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(12)), st.lists(st.integers(1, 5), min_size=12, max_size=12), st.data())
 def test_the_order_of_arrival_does_not_matter(database, write, order, sizes, data):  # noqa: F811

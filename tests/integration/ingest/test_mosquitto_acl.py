@@ -419,8 +419,11 @@ def test_certificate_files_that_are_of_no_use_are_told_in_one_line(site, tmp_pat
     assert ours.cert_file is not None
 
 
-def test_the_deployed_broker_gives_no_cause_for_warnings(site, broker):
-    assert broker_warnings(site.settings("forewarn-ingest")) == []
+def test_of_the_deployed_broker_only_the_queue_is_not_known_to_a_consumer(site, broker):
+    (line,) = broker_warnings(site.settings("forewarn-ingest"))
+    assert "is not known (we may not use v1/probe/ there)" in line
+    assert "certificate of forewarn-probe" in line
+    assert broker_warnings(site.settings("forewarn-probe")) == []
     assert any(
         "forgets shared subscriptions" in line
         for line in broker_warnings(site.settings("forewarn-ingest"), shared=True)

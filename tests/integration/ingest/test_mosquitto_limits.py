@@ -10,9 +10,9 @@ from paho.mqtt import subscribe
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from config.settings import MqttSettings
-from ingest.broker_check import BrokerLimits, broker_warnings, warnings_about
+from ingest.broker_check import BrokerLimits, broker_warnings, read_limits, warnings_about
 from ingest.probe_session import BrokerSilent, ProbeSession
-from ingest.queue_probe import probe_queue
+from ingest.queue_probe import ProbeResult, probe_queue
 from tests.mosquitto import Mosquitto, free_ports, mosquitto
 
 LIFTED = "max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 10000"
@@ -48,6 +48,25 @@ def test_a_default_mosquitto_is_warned_of(tmp_path: Path) -> None:
         deadline = time.monotonic() + 10
         while not any("has dropped 100 messages" in line for line in broker_warnings(settings(broker))):
             assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("in_flight", [0, 1000, 10_000])
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_start_up_measures_a_queue_that_nobody_lifted(tmp_path: Path, in_flight: int, protocol: str) -> None:
+    with mosquitto(tmp_path, f"max_inflight_messages {in_flight}") as broker:
+        began = time.monotonic()
+        (line,) = broker_warnings(settings(broker, protocol=protocol))
+        assert time.monotonic() - began < 4
+        assert "kept 1,000 of 1,200 messages" in line
+        assert "max_queued_messages 0" in line
+
+
+def test_start_up_says_when_it_could_not_measure_in_time(tmp_path: Path) -> None:
+    with mosquitto(tmp_path, LIFTED) as broker:
+        limits = read_limits(settings(broker), within_s=5)
+    result = ProbeResult("5", 1200, acknowledged=700, delivered=300, session_kept=True)
+    (line,) = warnings_about(limits, shared=False, queue=result)
+    assert "could not be measured in time" in line
 
 
 def test_a_mosquitto_with_its_limits_lifted_is_not_warned_of(tmp_path: Path) -> None:
@@ -92,8 +111,9 @@ def test_a_broker_that_says_nothing_takes_no_longer_than_it_may() -> None:
 
 
 def test_an_embedded_broker_of_mqtt_311_is_told_apart(broker_port: int) -> None:
-    (line,) = broker_warnings(MqttSettings(host="127.0.0.1", port=broker_port))
-    assert "3.1.1" in line
+    assert read_limits(MqttSettings(host="127.0.0.1", port=broker_port), within_s=5).protocol == "3.1.1"
+    # It tells nothing of its queue; that it keeps more than others do by default is measured.
+    assert broker_warnings(MqttSettings(host="127.0.0.1", port=broker_port)) == []
 
 
 @pytest.mark.parametrize(
@@ -105,7 +125,8 @@ def test_an_embedded_broker_of_mqtt_311_is_told_apart(broker_port: int) -> None:
         (BrokerLimits(protocol="5", wildcards=False), "wildcard"),
         (BrokerLimits(protocol="5", renamed_to="x"), "another id"),
         (BrokerLimits(protocol="5", version="5.8.6"), "mqtt.max_mqueue_len"),
-        (BrokerLimits(protocol="5", version="mosquitto version 2.0.11", receive_maximum=100), "does not tell"),
+        (BrokerLimits(protocol="5", version="mosquitto version 2.0.11", receive_maximum=1000), "is not known"),
+        (BrokerLimits(protocol="3.1.1"), "is not known"),
         (BrokerLimits(protocol="5", version="mosquitto version 2.0.11", dropped=7), "dropped 7 messages"),
     ],
 )

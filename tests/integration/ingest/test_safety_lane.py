@@ -72,12 +72,12 @@ def test_what_has_no_column_is_kept_under_its_path_and_flagged(database, safety_
     ]
 
 
-def test_a_row_the_database_refuses_costs_only_itself(database, safety_only):
+def test_a_text_the_database_does_not_hold_costs_only_its_sample(database, safety_only):
     bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
     good = [sample(ts=NOW_MS + n, soc=n) for n in range(20)]
     assert safety_only(charging(telemetry(*good, bad))) == Outcome(received=21, stored=20, dead=1)
     ((reason, payload),) = rows(database, "SELECT reason, payload FROM pii.dead_letter")
-    assert (reason, msgspec.json.decode(payload)) == ("refused_by_database", {"samples": [bad]})
+    assert (reason, msgspec.json.decode(payload)) == ("bad_text", {"samples": [bad]})
 
 
 def test_the_lamps_of_a_frame_are_kept_with_its_sample(database, safety_only):

@@ -10,9 +10,12 @@ import psycopg
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from psycopg import sql
+from structlog.testing import capture_logs
 
 from config.settings import DatabaseSettings, IngestSettings, MqttSettings, Settings
 from ingest import topics
+from ingest.other_rows import store_dead_letters
 from ingest.worker import run_worker
 
 VIN = "LFWA0000000000001"
@@ -116,3 +119,47 @@ def test_the_database_may_go_away_for_a_while(settings, start):
         )
     publish(settings.mqtt.port, messages(100, begin=10))
     assert stored_within(settings.database.dsn, 110) == 110
+
+
+def test_a_database_that_becomes_read_only_is_away_until_it_is_no_longer(settings, start):
+    _, thread = start()
+    publish(settings.mqtt.port, messages(10))
+    assert stored_within(settings.database.dsn, 10) == 10
+    with psycopg.connect(settings.database.dsn, autocommit=True) as conn:
+        name = sql.Identifier(conn.info.dbname)
+        conn.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'forewarn ingest'"
+        )
+    with capture_logs() as logs:
+        publish(settings.mqtt.port, messages(100, begin=10))
+        deadline = time.monotonic() + 15
+        while not any("read-only" in str(entry.get("error")) for entry in logs):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert thread.is_alive()
+    with psycopg.connect(settings.database.dsn, autocommit=True) as conn:
+        conn.execute("SET default_transaction_read_only = off")
+        conn.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+    assert stored_within(settings.database.dsn, 110) == 110
+
+
+def test_a_session_that_the_database_ends_for_idling_in_a_batch_is_another_try(settings, start, monkeypatch):
+    monkeypatch.setattr("ingest.store.connection._IDLE_IN_TRANSACTION", "200ms")
+    slow = threading.Event()
+
+    def idle_once(*args, **kwargs):
+        if not slow.is_set():
+            slow.set()
+            time.sleep(1)
+        return store_dead_letters(*args, **kwargs)
+
+    monkeypatch.setattr("ingest.writer.store_dead_letters", idle_once)
+    start()
+    publish(settings.mqtt.port, messages(10))
+    assert stored_within(settings.database.dsn, 10) == 10
+    assert slow.is_set()
+    with psycopg.connect(settings.database.dsn) as conn:
+        row = conn.execute("SELECT sum(received), sum(stored) FROM telemetry.outcome").fetchone()
+    assert row == (10, 10)

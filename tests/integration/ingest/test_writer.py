@@ -1,5 +1,6 @@
 """The writer against a real database: every sample comes to exactly one outcome."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -7,13 +8,15 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from config.settings import IngestSettings
 from ingest import topics
 from ingest.gate import Gate
 from ingest.inbox import Message
 from ingest.store.connection import connect
-from ingest.writer import Epoch, Outcome, Writer
+from ingest.writer import Epoch, Outcome, Writer, Written
 
 VIN = "LFWA0000000000001"
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -46,9 +49,13 @@ def write(database: str, enrolled: Callable[..., dict[str, int]]) -> Iterator[Ca
 
     def write_batch(*messages: Message) -> Outcome:
         nonlocal batch
-        batch += 1
-        outcome = writer.write(list(messages), batch=batch)
-        assert outcome is not None
+        outcome, waiting = Outcome(), list(messages)
+        while waiting:
+            batch += 1
+            written = writer.write(waiting, batch=batch, in_flight=len(waiting))
+            assert written.outcome is not None
+            outcome += written.outcome
+            waiting = waiting[written.messages :]
         assert outcome.received == outcome.stored + outcome.duplicate + outcome.dead + outcome.refused
         return outcome
 
@@ -88,6 +95,65 @@ def test_the_same_key_with_other_content_is_a_conflict(database, write, other):
     assert reasons == [("key_conflict", topics.telemetry(VIN))] * 2
 
 
+NEARLY = {
+    "soc": [55.5, 55.5 + 1e-9, 55.6],
+    "Vehicle.TraveledDistance": [1000.1, 1000.1 + 1e-9, 1000.2],
+    "cells": [[3.7, 3.8], [3.7 + 1e-10, 3.8], [3.7, None], [3.7, 1e300], [0.0, 3.8], [-0.0, 3.8], [], None],
+    "Vehicle.LowVoltageSystemState": ["ON", "OFF", "NEW"],
+    "Vehicle.CurrentLocation.Latitude": [31.0, 31.5],
+    "Vehicle.New": [
+        1,
+        1.0,
+        True,
+        "1",
+        None,
+        0,
+        -0.0,
+        False,
+        10**23,
+        1e23,
+        [1, {"a": 1, "b": 2.0}],
+        [1, {"b": 2, "a": 1}],
+    ],
+}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_repeat_is_judged_alike_in_one_batch_and_across(database, write, data):
+    one = {name: data.draw(st.sampled_from(values)) for name, values in NEARLY.items() if data.draw(st.booleans())}
+    other = one | {
+        name: data.draw(st.sampled_from(values)) for name, values in NEARLY.items() if data.draw(st.integers(0, 3)) == 0
+    }
+    with psycopg.connect(database) as conn:
+        conn.execute("DELETE FROM telemetry.cell_reading")
+        conn.execute("DELETE FROM telemetry.vehicle_reading")
+    together = write(telemetry(sample(**one), sample(**other)))
+    assert write(telemetry(sample(ts=NOW_MS + 1, **one))).stored == 1
+    apart = write(telemetry(sample(ts=NOW_MS + 1, **other)))
+    assert (together.duplicate, together.dead) == (apart.duplicate, apart.dead), (one, other)
+
+
+def test_what_differs_beyond_what_is_stored_is_a_duplicate_and_so_is_another_position(database, write):
+    distance, latitude = "Vehicle.TraveledDistance", "Vehicle.CurrentLocation.Latitude"
+    first = {"soc": 55.5, "cells": [3.7], distance: 1000.1, latitude: 31.0, "Vehicle.New": 1}
+    same = {"soc": 55.5 + 1e-9, "cells": [3.7 + 1e-10], latitude: 32.0, "Vehicle.New": 1.0}
+    assert write(telemetry(sample(**first), sample(**first | same))) == Outcome(received=2, stored=1, duplicate=1)
+    assert write(telemetry(sample(**first | same))) == Outcome(received=1, duplicate=1)
+    # A column of double precision holds this difference.
+    finer = first | {distance: 1000.1 + 1e-9}
+    assert write(telemetry(sample(**finer))) == Outcome(received=1, dead=1)
+
+
+def test_a_value_may_be_as_deep_as_it_likes(database, write):
+    for depth in (300, 900, 985):
+        nested = b"[" * depth + b"1" + b"]" * depth
+        payload = b'{"samples":[{"ts":%d,"seq":%d,"signals":{"a":%s}}]}' % (NOW_MS, depth, nested)
+        message = Message(topics.telemetry(VIN), payload, 1, NOW_MS, 1)
+        outcome = write(message, message)
+        assert outcome.received == 2
+
+
 def test_unknown_signals_wrong_types_and_impossible_values_are_kept_in_extra_and_flagged(database, write):
     assert (
         write(
@@ -99,6 +165,22 @@ def test_unknown_signals_wrong_types_and_impossible_values_are_kept_in_extra_and
     )
     found = rows(database, "SELECT soc_pct, quality, extra FROM telemetry.vehicle_reading ORDER BY ts")
     assert found == [(55, 2, {"Vehicle.New": 7}), (None, 4, {SOC: "full"}), (None, 1, {SOC: 130})]
+
+
+def test_a_list_with_impossible_values_is_flagged_and_kept(database, write):
+    probes = "Vehicle.Powertrain.TractionBattery.Temperature.Probes"
+    good = sample(soc=55, cells=[3.7, None, 3.8], **{probes: [20, None]})
+    cells = sample(ts=NOW_MS + 1, cells=[3.7, 1e300, 9.0, 3.8])
+    warm = sample(ts=NOW_MS + 2, cells=[3.7, 3.8], **{probes: [20, 900]})
+    assert write(telemetry(good, cells, warm)).stored == 3
+    columns = "quality, cell_v, probe_c, cell_spread_mv::int, cell_high_number"
+    query = f"SELECT {columns} FROM telemetry.vehicle_reading JOIN telemetry.cell_reading USING (ts) ORDER BY ts"
+    approximately = pytest.approx
+    assert rows(database, query) == [
+        (0, approximately([3.7, None, 3.8]), [20, None], 100, 3),
+        (1, approximately([3.7, None, 9.0, 3.8]), None, 100, 4),
+        (1, approximately([3.7, 3.8]), [20, 900], 100, 2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,12 +213,50 @@ def test_a_bad_topic_is_a_dead_letter(database, write, topic):
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("bad_topic",)]
 
 
-def test_a_row_the_database_refuses_costs_only_itself(database, write):
+def test_what_no_column_holds_costs_only_its_sample(database, write):
     # JSON may hold what PostgreSQL's jsonb does not: a NUL in a text.
     good = [sample(ts=NOW_MS + n, soc=n % 100) for n in range(20)]
     bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
     assert write(telemetry(*good, bad)) == Outcome(received=21, stored=20, dead=1)
+    assert rows(database, "SELECT reason FROM pii.dead_letter") == [("bad_text",)]
+
+
+def refuse_odd_values_of_soc(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("ALTER TABLE telemetry.vehicle_reading ADD CHECK (soc_pct::int % 2 = 0)")
+
+
+def test_a_row_the_database_refuses_costs_only_itself(database, write):
+    refuse_odd_values_of_soc(database)
+    there = sample(ts=NOW_MS + 90, soc=2, cells=[3.7, 3.8])
+    assert write(telemetry(there)).stored == 1
+    batch = [sample(ts=NOW_MS + n, soc=n, cells=[3.7] * (n % 3)) for n in range(20)]
+    other = sample(ts=NOW_MS + 91, soc=2, **{"Vehicle.New": {"a": [1]}})
+    outcome = write(telemetry(*batch, there, other))
+    assert outcome == Outcome(received=22, stored=11, duplicate=1, dead=10)
+    assert rows(database, "SELECT DISTINCT reason FROM pii.dead_letter") == [("refused_by_database",)]
+    assert rows(database, "SELECT count(*) FROM telemetry.cell_reading") == [(7,)]
+    assert rows(database, "SELECT extra FROM telemetry.vehicle_reading WHERE extra IS NOT NULL") == [
+        ({"Vehicle.New": {"a": [1]}},)
+    ]
+    assert write(telemetry(sample(ts=NOW_MS + 90, soc=4), other)) == Outcome(received=2, duplicate=1, dead=1)
+
+
+def test_a_jsonb_the_database_refuses_costs_only_itself(database, write, monkeypatch):
+    # Something that is not recognised at the door.
+    monkeypatch.setattr("ingest.telemetry._is_unstorable", lambda raw: False)
+    good = [sample(ts=NOW_MS + n, soc=n % 100, **{"Vehicle.New": n}) for n in range(20)]
+    bad = sample(ts=NOW_MS + 7, seq=1, **{"Vehicle.New": "\0"})
+    assert write(telemetry(*good, bad)) == Outcome(received=21, stored=20, dead=1)
     assert rows(database, "SELECT reason FROM pii.dead_letter") == [("refused_by_database",)]
+
+
+def test_ten_thousand_refused_rows_among_as_many_good_ones_hold_nobody_up(database, write):
+    refuse_odd_values_of_soc(database)
+    messages = [telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=n % 100) for n in range(1000))) for seq in range(20)]
+    began = time.monotonic()
+    assert write(*messages) == Outcome(received=20_000, stored=10_000, dead=10_000)
+    assert time.monotonic() - began < 10
 
 
 def test_a_clock_that_runs_ahead_is_flagged_and_stored(database, write):
@@ -238,9 +358,29 @@ def test_a_dead_letter_of_a_sample_holds_all_it_said_and_can_be_sent_again(datab
 
 def test_a_batch_that_was_committed_is_not_written_again(database, write):
     writer = write.writer
-    assert writer.write([telemetry(sample(soc=1))], batch=1) is not None
-    assert writer.write([telemetry(sample(soc=1))], batch=1) is None
+    assert writer.write([telemetry(sample(soc=1))], batch=1) == Written(1, Outcome(received=1, stored=1))
+    assert writer.write([telemetry(sample(soc=1))], batch=1) == Written(1, None)
     assert rows(database, "SELECT received, stored FROM telemetry.outcome") == [(1, 1)]
+
+
+def test_a_batch_ends_with_the_message_that_reaches_its_number_of_samples(database, write):
+    writer = write.writer
+    writer._batch_rows = 10
+    waiting = [telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=1) for n in range(4))) for seq in range(5)]
+    assert writer.write(waiting, batch=1, in_flight=7) == Written(3, Outcome(received=12, stored=12))
+    assert rows(database, "SELECT batch, batch_messages, in_flight FROM telemetry.outcome") == [(1, 3, 4)]
+    # Its answer was lost: the same three are done, and the rest is another batch.
+    assert writer.write(waiting, batch=1, in_flight=7) == Written(3, None)
+    assert writer.write(waiting[3:], batch=2, in_flight=4) == Written(2, Outcome(received=8, stored=8))
+    assert rows(database, "SELECT batch, batch_messages, in_flight FROM telemetry.outcome") == [(2, 2, 2)]
+
+
+def test_messages_that_are_written_singly_end_a_batch_all_the_same(database, write):
+    writer = write.writer
+    writer._batch_rows = 10
+    refused = Message(topics.events(VIN), b'{"ts":1767225600000,"kind":"dtc","code":"P\\u00001"}', 1, NOW_MS, 1)
+    waiting = [refused, *(telemetry(*(sample(ts=NOW_MS + n, seq=seq, soc=1) for n in range(4))) for seq in range(5))]
+    assert writer.write(waiting, batch=1) == Written(4, Outcome(received=13, stored=12, dead=1))
 
 
 def test_a_partition_that_was_dropped_is_made_again(database, write):

@@ -67,14 +67,15 @@ def test_what_is_in_it_already_is_stored_once(columns):
 
 def test_a_day_in_it_is_judged(columns):
     store, _ = columns
+    # What a clock that ran ahead put elsewhere is not missing; this is.
+    store.ask("DELETE FROM telemetry.vehicle_reading WHERE vehicle_id = 1 AND ts < '2026-03-02' AND seq IN (20, 21)")
     store.ask("INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (1, '2026-03-01')")
     with connect(store.dsn, role="ingest") as conn:
         assert judge_changed_days(conn) > 0
-    # Sequence numbers are missing where clocks ran ahead and where readings are late.
     flagged = (
         f"SELECT count(*) FROM telemetry.vehicle_reading WHERE vehicle_id = 1 AND quality & {int(Quality.GAP)} <> 0"
     )
-    assert store.ask(flagged)[0][0] > 0
+    assert store.ask(flagged) == [(1,)]
 
 
 def test_a_car_is_erased_from_it_and_from_the_rollups_and_others_stay(columns):

@@ -69,7 +69,7 @@ def test_repeats_are_told_apart_from_conflicts():
     rows = rows_of(
         {"Vehicle.Speed": 1}, {"Vehicle.Speed": 2}, {"Vehicle.Speed": 1}, {"Vehicle.Speed": 3}, ts=[5, 4, 5, 4]
     )
-    chosen, duplicates, conflicts = split_repeats(rows)
+    chosen, duplicates, conflicts = split_repeats(rows, layout())
     assert chosen.tolist() == [1, 0]
     assert (duplicates, conflicts) == (1, [3])
 

@@ -79,6 +79,8 @@ def test_in_flight_is_what_waits_and_what_is_in_hand():
     take = {"at_most_bytes": 1000, "oldest_s": 0.0, "stop": lambda: False}
     assert len(inbox.take(at_most=3, **take)) == 3
     assert (len(inbox), inbox.in_flight) == (2, 5)
+    inbox.done(1)
+    assert inbox.in_flight == 4
     assert len(inbox.take(at_most=3, **take)) == 2
     assert (len(inbox), inbox.in_flight) == (0, 2)
     assert inbox.take(at_most=3, **take) == []

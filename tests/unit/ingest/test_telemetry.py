@@ -1,3 +1,5 @@
+import json
+
 import msgspec
 import pytest
 from hypothesis import example, given
@@ -12,12 +14,14 @@ VIN = "LFWA0000000000001"
 DECODER = TelemetryDecoder()
 KNOWN = [signal for signal in catalogue().signals if not signal.derived]
 
+# What PostgreSQL has no text for makes a sample bad.
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-paths = st.sampled_from([signal.path for signal in KNOWN]) | st.text(max_size=8)
+paths = st.sampled_from([signal.path for signal in KNOWN]) | texts
 samples = st.fixed_dictionaries(
     {"ts": st.integers() | json_values, "signals": st.dictionaries(paths, json_values, max_size=4)},
     optional={"seq": st.integers() | json_values},
@@ -83,3 +87,50 @@ def test_a_bad_sample_can_be_replayed_alone():
 def test_the_number_of_samples_is_bounded(count, reason):
     with pytest.raises(FrameRejected, match=reason):
         DECODER.decode(msgspec.json.encode({"samples": [{"ts": 1, "signals": {}}] * count}), vin=VIN)
+
+
+GOOD = b'{"ts":1,"signals":{"Vehicle.Speed":50.0}}'
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"ts":1,"signals":{"a":"\\u0000"}}',
+        b'{"ts":1,"signals":{"a\\u0000":1}}',
+        b'{"ts":1,"signals":{"Vehicle.LowVoltageSystemState":"\\u0000"}}',
+        b'{"ts":1,"signals":{"a":[{"b":["\\u0000"]}]}}',
+        b'{"ts":1,"signals":{"a":"\\ud800"}}',
+        b'{"ts":1,"signals":{"a":"\\udc00\\ud800"}}',
+        b'{"ts":1,"signals":{"Vehicle.Speed":1e400}}',
+        b'{"ts":1,"signals":{"a":-' + b"9" * 5000 + b"}}",
+    ],
+)
+def test_what_no_column_holds_costs_its_own_sample_alone(bad):
+    decoded = DECODER.decode(b'{"samples":[' + b",".join([GOOD, bad, GOOD]) + b"]}", vin=VIN)
+    assert [sample.signals.speed_kmh for sample in decoded.samples] == [50, 50]
+    (letter,) = decoded.bad
+    assert letter.reason == "bad_text"
+    # What is kept is JSON again, and says the same when it is replayed.
+    assert json.loads(letter.payload, parse_int=float) == json.loads(b'{"samples":[' + bad + b"]}", parse_int=float)
+
+
+def test_a_backslash_before_it_makes_no_nul():
+    payload = b'{"samples":[{"ts":1,"signals":{"a":"\\\\u0000"}}]}'
+    assert DECODER.decode(payload, vin=VIN).oddities[0].extra == {"a": "\\u0000"}
+
+
+@pytest.mark.parametrize("depth", [100, 480, 700, 900, 960, 990, 5000])
+@pytest.mark.parametrize("core", [b'"\\u0000"', b'"\\ud800"', b"1e400"])
+def test_a_bad_text_may_be_as_deep_as_it_likes(depth, core):
+    payload = b'{"samples":[{"ts":1,"signals":{"a":' + b"[" * depth + core + b"]" * depth + b"}}]}"
+    try:
+        assert DECODER.decode(payload, vin=VIN).bad[0].reason == "bad_text"
+    except FrameRejected as rejection:
+        assert rejection.reason == "not_json"
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e", b"0x1"])
+def test_what_is_no_json_number_rejects_the_message(number):
+    with pytest.raises(FrameRejected) as rejected:
+        DECODER.decode(b'{"samples":[{"ts":1,"signals":{"a":' + number + b"}}]}", vin=VIN)
+    assert rejected.value.reason == "not_json"
