@@ -11,7 +11,7 @@ def frame(
     conn: psycopg.Connection[Any], query: sql.SQL | sql.Composed | Any, values: dict[str, Any] | None = None
 ) -> pd.DataFrame:
     """Run a query and return its rows; ``timestamptz`` columns become datetime64[us, UTC] even when empty."""
-    with conn.cursor() as cursor:
+    with conn.cursor(binary=True) as cursor:
         cursor.execute(query, values)
         description = cursor.description or []
         names = [column.name for column in description]

@@ -11,6 +11,7 @@ from psycopg import sql
 from config import sql as sql_files
 from config.signals import Signal, catalogue
 from ingest.store.frames import frame
+from ingest.store.timeseries.views import relation_with
 
 REGIMES = ("rest", "drive", "charge")
 
@@ -65,7 +66,8 @@ def car_history(
         for name, expression in _merged(signal).items():
             parts.append(sql.SQL(", ") + expression + sql.SQL(" AS ") + sql.Identifier(name))
     query = sql.SQL(sql_files.load("ingest.store", "history_of_car")).format(
-        columns=sql.Composed(parts), rollup=sql.Identifier(f"rollup_{chosen}")
+        columns=sql.Composed(parts),
+        rollup=relation_with(conn, chosen, ["n", *(f"{column}__n" for column in columns)]),
     )
     return frame(conn, query, values | {"received_before": _midnight(received_before)})
 

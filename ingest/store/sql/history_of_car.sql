@@ -3,7 +3,7 @@ SELECT
     bucket AS ts,
     sum(n)::bigint AS n
     {columns}
-FROM telemetry.{rollup}
+FROM {rollup}
 WHERE vehicle_id = %(vehicle_id)s AND bucket >= %(since)s AND bucket < %(until)s
   AND (%(received_before)s::date IS NULL OR received_on < %(received_before)s)
 GROUP BY bucket

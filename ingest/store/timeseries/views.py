@@ -1,6 +1,6 @@
 """What readers of rollups see: one view per level, whatever lies below it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from psycopg import sql
 
@@ -45,8 +45,18 @@ def show(conn: Connection, level: Level, parts: Mapping[str, Sequence[str]]) -> 
             sql.Identifier(f"rollup_{level}"), sql.SQL(", ").join(columns), joined
         )
     )
-    conn.execute(
-        sql.SQL("GRANT SELECT ON telemetry.{} TO forewarn_models, forewarn_alerts").format(
-            sql.Identifier(f"rollup_{level}")
+    for relation in (f"rollup_{level}", *names):
+        conn.execute(
+            sql.SQL("GRANT SELECT ON telemetry.{} TO forewarn_models, forewarn_alerts").format(sql.Identifier(relation))
         )
-    )
+
+
+def relation_with(conn: Connection, level: Level, columns: Iterable[str]) -> sql.Composed:
+    """Return what to read these columns of a level from: a part that has them all, else the view, which joins parts.
+
+    PostgreSQL would join the others even where nothing of them is asked for.
+    """
+    wanted = {*columns, *KEYS}
+    parts = parts_of(conn, level)
+    found = next((name for name, present in parts.items() if wanted <= set(present)), f"rollup_{level}")
+    return sql.SQL("telemetry.{}").format(sql.Identifier(found))

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from config.signals import Catalogue, Signal, catalogue
 from ingest.store.connection import connect
 from ingest.store.migrate import SignalRetyped
+from ingest.store.timeseries.views import relation_with
 from ingest.store.version import SchemaOutdated, check_columns
 from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_columnstore import compress
@@ -70,6 +72,25 @@ def test_a_new_signal_becomes_a_column_of_readings_state_and_rollups(store):
     # Nothing more to do, and nothing is done twice.
     store.migrate(more)
     assert store.ask("SELECT sum(humidity_pct__n) FROM telemetry.rollup_day") == [(4,)]
+
+
+def test_what_is_read_of_one_part_joins_no_other(store):
+    """A signal that came later is in a part of its own on TimescaleDB; who asks for others does not pay for it."""
+    readings = fleet(seed=33)
+    store.insert("vehicle_reading", COLUMNS, readings)
+    more = with_more(HUMIDITY)
+    store.migrate(more)
+    rows = [(START + timedelta(hours=1), 1, 1000, START, 40.0)]
+    store.insert("vehicle_reading", [*COLUMNS[:4], "humidity_pct"], rows)
+    store.note_changed([*readings, *rows])
+    store.refresh(more)
+    with connect(store.dsn, role="models") as conn:
+        for columns, of_one in ((["n", "lv_battery_v__n"], True), (["n", "humidity_pct__n"], not store.is_timescale)):
+            relation = relation_with(conn, "day", columns)
+            assert (relation.as_string(conn) == 'telemetry."rollup_day_1"') == of_one
+            query = sql.SQL("SELECT sum(n), sum({}) FROM {}").format(sql.Identifier(columns[1]), relation)
+            n, values = conn.execute(query).fetchone()
+            assert n > values > 0
 
 
 @pytest.mark.parametrize(
