@@ -112,8 +112,9 @@ def _open(context: BrowserContext, site: str, complaints: list[str]) -> Page:
     return page
 
 
-def _fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+def _expect_to_fit(page: Page) -> None:
+    """Fail when the page is wider than the window; a chart takes a moment to find its width."""
+    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=5000)
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -130,7 +131,7 @@ def test_from_the_list_to_the_case(browser: Browser, site: str, tmp_path: Path, 
     expect(first).to_contain_text({"en": "Cell 82 rests", "zh_CN": "82 号单体静置"}[language])
     expect(first).to_contain_text("A***")
     expect(first).to_contain_text({"en": "Zhangjiang Service Centre", "zh_CN": "上海张江服务中心"}[language])
-    assert _fits(page)
+    _expect_to_fit(page)
     page.screenshot(path=tmp_path / "list.png")
 
     first.get_by_role("link").click()
@@ -140,7 +141,7 @@ def test_from_the_list_to_the_case(browser: Browser, site: str, tmp_path: Path, 
     # The script is in the owner's language; another agent finds it in theirs below.
     expect(page.locator("blockquote").first).to_contain_text("You agreed that your Dawn")
     assert page.locator("blockquote").count() == (1 if language == "en" else 2)
-    assert _fits(page)
+    _expect_to_fit(page)
     page.screenshot(path=tmp_path / "case.png", full_page=True)
     context.close()
     assert complaints == []
