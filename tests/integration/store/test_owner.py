@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import psycopg
@@ -13,26 +14,48 @@ from config.settings import StoreSettings
 from ingest.store.connection import DatabaseAway, DatabaseUnreachable, connect
 from ingest.store.migrate import migrate
 from ingest.store.version import check_version
+from tests.conftest import created
 from tests.integration.store.test_migrate import everything, one_line, run  # noqa: F401
 
 ROLES = ("forewarn_ingest", "forewarn_models", "forewarn_alerts", "forewarn_schedule")
 
 
-@pytest.fixture
-def owned(server_dsn: str, empty_database: str) -> Iterator[str]:
-    """DSN of an empty database by its owner, who has no right beside; the roles are there from another database."""
-    migrate(server_dsn_of(server_dsn, empty_database), StoreSettings(timescaledb="off"))
-    owner, name = f"test_owner_{secrets.token_hex(6)}", f"test_owned_{secrets.token_hex(6)}"
+@contextmanager
+def login(server_dsn: str, *roles: str) -> Iterator[str]:
+    """Name of a login, password "owner", that has these roles and no other right."""
+    name = f"test_owner_{secrets.token_hex(6)}"
     with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'owner'").format(sql.Identifier(owner)))
-        conn.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
-        conn.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
+        conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'owner'").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name)))
+        for role in roles:
+            conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
     try:
-        yield conninfo.make_conninfo(server_dsn, dbname=name, user=owner, password="owner")
+        yield name
     finally:
         with psycopg.connect(server_dsn, autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(owner)))
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def owned_by(server_dsn: str, owner: str) -> Iterator[str]:
+    """DSN, as its owner, of an empty database."""
+    with created(server_dsn, "owned") as name:
+        with psycopg.connect(server_dsn, autocommit=True) as conn:
+            conn.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(owner)))
+        yield conninfo.make_conninfo(server_dsn, dbname=name, user=owner, password="owner")
+
+
+@pytest.fixture
+def roles_there(empty_database: str) -> None:
+    """The roles, from another database of the server."""
+    migrate(empty_database, StoreSettings(timescaledb="off"))
+
+
+@pytest.fixture
+def owned(server_dsn: str, roles_there: None) -> Iterator[str]:
+    """DSN of an empty database by its owner, who has no right beside."""
+    with login(server_dsn) as owner, owned_by(server_dsn, owner) as dsn:
+        yield dsn
 
 
 def server_dsn_of(server_dsn: str, database: str) -> str:
@@ -84,16 +107,8 @@ def test_roles_that_are_missing_are_in_the_advice(owned, server_dsn):
 @pytest.fixture
 def guest(server_dsn: str, plain_database: str) -> Iterator[str]:
     """DSN of a migrated database by a login that may act for every process, and owns nothing."""
-    name = f"test_guest_{secrets.token_hex(6)}"
-    with psycopg.connect(server_dsn, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'guest'").format(sql.Identifier(name)))
-        for role in ROLES:
-            conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
-    try:
-        yield conninfo.make_conninfo(plain_database, user=name, password="guest")
-    finally:
-        with psycopg.connect(server_dsn, autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+    with login(server_dsn, *ROLES) as name:
+        yield conninfo.make_conninfo(plain_database, user=name, password="owner")
 
 
 @pytest.mark.parametrize(
