@@ -34,6 +34,7 @@ from ingest.reading_rows import TABLES, ReadingTable
 from ingest.sorting import SortedMessages, sort_messages, vins_of, what_may_be_kept
 from ingest.state import newest_values
 from ingest.state_rows import StateTable
+from ingest.store.timeseries.engine import READINGS_LOCK
 from ingest.telemetry import TelemetryDecoder
 
 # What a value nobody thought of makes Python raise.
@@ -214,6 +215,8 @@ class Writer:
 
     def _committed(self, batch: int) -> int | None:
         """Return how many messages this batch was when it is committed already, else None."""
+        # A statement of its own: one that names a table has locked that already while it waits for the migration.
+        self._conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", (READINGS_LOCK,))
         # Locked: an earlier try whose session outlived our connection may still be about to commit.
         row = self._conn.execute(
             "SELECT batch, batch_messages FROM telemetry.outcome WHERE epoch = %s AND lane = %s FOR UPDATE",

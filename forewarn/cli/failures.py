@@ -102,9 +102,18 @@ def _line(failure: BaseException) -> str | None:
     psycopg = sys.modules.get("psycopg")
     if psycopg is not None and isinstance(failure, psycopg.errors.DiskFull):
         return "the database's disk is full: free some space there and try again"
+    if psycopg is not None and isinstance(failure, psycopg.errors.InsufficientPrivilege):
+        return _of_rights(str(failure.diag.message_primary or failure))
     if psycopg is not None and isinstance(failure, psycopg.OperationalError):
         return f"the database went away ({failure}): see that it runs and try again"
     return None
+
+
+def _of_rights(denied: str) -> str:
+    advice = "use the login that owns the database, or see docs/store.md for the role that the command needs"
+    if "create database" in denied:
+        advice = "have an administrator run ALTER ROLE … CREATEDB for it, or use another login"
+    return f"the database user lacks a right ({denied}): {advice}"
 
 
 def _of_system(failure: OSError) -> str | None:

@@ -24,7 +24,8 @@ def opened(*, broker: bool = False, workers: int | None = None, patient: bool = 
 
     workers : takes the place of the setting ``ingest.workers``
     patient : a database that is away is no reason to end, since whoever needs it waits for it
-    Raises  : DatabaseUnreachable; SchemaOutdated or SchemaTooNew, for a database of another version
+    Raises  : DatabaseUnreachable; SchemaOutdated or SchemaTooNew, for a database of another version; StoreUnfit, when
+              it is without TimescaleDB and that is required
     """
     from forewarn.embedded import services
 
@@ -45,11 +46,13 @@ def opened(*, broker: bool = False, workers: int | None = None, patient: bool = 
 
 def _check_version(settings: "Settings", *, patient: bool) -> None:
     from ingest.store.connection import DatabaseAway, connect
+    from ingest.store.timeseries.detect import check_required
     from ingest.store.version import check_version
 
     try:
         with connect(dsn_of(settings), role="admin", autocommit=True) as conn:
             check_version(conn)
+            check_required(conn, settings.store)
     except DatabaseAway:
         if not patient:
             raise

@@ -1,5 +1,6 @@
 """Connections, one database role per process."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -22,6 +23,18 @@ class DatabaseAway(DatabaseUnreachable):
     """The database does not answer: it may be back in a moment."""
 
 
+# What a server says of a user whom it will not let in a moment later either.
+_USER_REFUSED = tuple(
+    map(
+        re.compile,
+        (
+            r'role ".*" does not exist',
+            r'role ".*" is not permitted to log in',
+            r'permission denied for database ".*"',
+            r"no pg_hba\.conf entry",
+        ),
+    )
+)
 # A link that is gone without a word is noticed in half a minute, not in the two hours that systems take by default.
 _KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -106,6 +119,9 @@ def _advice(dsn: str, error: psycopg.OperationalError) -> str:
     cause = " ".join(str(error).split())
     if "password authentication failed" in cause or "no password supplied" in cause:
         return f"{_place(dsn)} refuses the user or password: correct database.dsn"
+    if any(refusal.search(cause) for refusal in _USER_REFUSED):
+        said = cause.rpartition("FATAL: ")[2].strip()
+        return f"{_place(dsn)} refuses the user: {said}: correct database.dsn, or have an administrator let it in"
     if "does not exist" in cause and "database" in cause:
         return f"{_place(dsn)} does not exist: create it, then run 'forewarn migrate'"
     return f"{_place(dsn)} cannot be reached ({cause}): start it or correct database.dsn"

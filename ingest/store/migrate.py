@@ -1,10 +1,13 @@
 """Brings a database to this version: numbered migrations, then what follows from the signal catalogue and settings."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import LiteralString
 
 import psycopg
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -15,9 +18,11 @@ from sqlalchemy.pool import NullPool
 from config.errors import UserMistake
 from config.settings import StoreSettings
 from config.signals import Catalogue, catalogue
-from ingest.store.timeseries.detect import engine_of
+from ingest.store.connection import connect
+from ingest.store.timeseries.detect import engine_for, engine_of
 from ingest.store.timeseries.extension import offer_extension
-from ingest.store.version import SchemaTooNew
+from ingest.store.timeseries.move import check_movable, hold_readings, sweep_roots
+from ingest.store.version import SchemaTooNew, head
 
 _COLUMN_TYPES: dict[str, LiteralString] = {
     "real": "real",
@@ -30,9 +35,12 @@ _COLUMN_TYPES: dict[str, LiteralString] = {
 _MIGRATION_LOCK = 7_033_260
 # A table that waits for a lock lets nobody else in: readings wait that long at most, then they have their turn.
 _LOCK_TIMEOUT = "2s"
+_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 _LOCKS_WITHIN_S = 60.0
 _AGAIN_S = 1.0
 _NEWEST = "head"
+
+_log = structlog.get_logger(__name__)
 
 
 class SignalRetyped(UserMistake):
@@ -51,21 +59,47 @@ def migrate(
               changed then
     """
     store, signals = store or StoreSettings(), signals or catalogue()
-    offer_extension(dsn, store)
     deadline = time.monotonic() + _LOCKS_WITHIN_S
     while True:
         try:
-            _migrate_once(dsn, store, signals, to)
-            return
-        except psycopg.errors.LockNotAvailable as error:
+            offer_extension(dsn, store, rehearse=lambda: _rehearse(dsn, signals, to))
+            moved = _migrate_once(dsn, store, signals, to)
+            break
+        except _BUSY as error:
             if time.monotonic() > deadline:
                 raise UserMistake(
                     f"a query has held a table for {_LOCKS_WITHIN_S:.0f} s: end it, or run 'forewarn migrate' again"
                 ) from error
             time.sleep(_AGAIN_S)
+    _sweep(dsn, moved=moved)
 
 
-def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -> None:
+def _rehearse(dsn: str, signals: Catalogue, to: str) -> None:
+    """Do what can be refused, and undo it."""
+    with _prepared(dsn, signals, to) as driver:
+        if to == _NEWEST:
+            hold_readings(driver)
+            check_movable(driver)
+        driver.rollback()
+
+
+def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -> bool:
+    """Return whether the tables moved to TimescaleDB."""
+    with _prepared(dsn, signals, to) as driver:
+        if to != _NEWEST:
+            return False
+        wanted = engine_for(driver, store)
+        moves = wanted.advice is None and engine_of(driver).advice is not None
+        if moves:
+            hold_readings(driver)
+            check_movable(driver)
+        wanted.lay_out(driver, signals, store)
+        return moves
+
+
+@contextmanager
+def _prepared(dsn: str, signals: Catalogue, to: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Yield a transaction in which the numbered migrations have run and every signal has its column."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     try:
         with as_file(files("ingest.store.migrations")) as folder, engine.begin() as connection:
@@ -73,13 +107,14 @@ def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
             driver.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
+            if _revision(driver) != head():
+                hold_readings(driver)
             config = Config()
             config.set_main_option("script_location", str(folder).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, to)
             _sync_columns(driver, signals)
-            if to == _NEWEST:
-                engine_of(driver).lay_out(driver, signals, store)
+            yield driver
     except CommandError as error:
         if "Can't locate revision" in str(error):
             raise SchemaTooNew("the database belongs to a newer Forewarn: upgrade this installation") from error
@@ -87,14 +122,40 @@ def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -
     except Exception as error:
         cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
         if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-            raise UserMistake(
-                f"the database user lacks a right ({cause.diag.message_primary}): migrate as the owner of the database"
-            ) from error
-        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            raise UserMistake(_lacking(cause)) from error
+        if isinstance(cause, _BUSY):
             raise cause from error
         raise
     finally:
         engine.dispose()
+
+
+def _lacking(error: psycopg.errors.InsufficientPrivilege) -> str:
+    if error.diag.message_hint and "forewarn_" in error.diag.message_hint:
+        return f"{error.diag.message_primary}: have an administrator run: {error.diag.message_hint}"
+    return f"the database user lacks a right ({error.diag.message_primary}): migrate as the owner of the database"
+
+
+def _revision(conn: psycopg.Connection[tuple[object, ...]]) -> object:
+    if conn.execute("SELECT to_regclass('public.schema_version')").fetchone() == (None,):
+        return None
+    row = conn.execute("SELECT version_num FROM public.schema_version").fetchone()
+    return row and row[0]
+
+
+def _sweep(dsn: str, *, moved: bool) -> None:
+    with connect(dsn, role="admin") as conn:
+        if engine_of(conn).advice is not None:
+            return
+        conn.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
+        try:
+            found = sweep_roots(conn, moved=moved)
+        except _BUSY:
+            # The next migration looks again.
+            conn.rollback()
+            return
+    if found:
+        _log.warning("readings lay beside the hypertables and are found again", readings=found)
 
 
 def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], wanted: Catalogue) -> None:
@@ -126,6 +187,8 @@ def _sync_table(
     for column in sorted(present.keys() - keys - wanted.keys()):
         raise SignalRetyped(f"column {column} has no signal in config/signals.toml: put it back, or its data is lost")
     missing = [(column, type_) for column, (type_, _) in wanted.items() if column not in present]
+    if missing:
+        hold_readings(conn)
     # One at a time: a compressed hypertable takes no more at once.
     for column, type_ in missing:
         conn.execute(

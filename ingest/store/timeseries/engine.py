@@ -21,6 +21,11 @@ READING_TABLES: dict[str, LiteralString] = {
 # which a day of late readings does; where TimescaleDB is not, the name is kept and means nothing.
 SESSION_SETTINGS: dict[str, str] = {"timescaledb.max_tuples_decompressed_per_dml_transaction": "0"}
 
+# Whoever writes readings shares this lock from the begin of the transaction on, before it has touched a table; a
+# migration that changes their tables holds it alone. A COPY that waits for a table which becomes a hypertable
+# meanwhile would write past the chunks, where no query looks. Every version takes the same number.
+READINGS_LOCK = 7_033_264
+
 
 class Engine(Protocol):
     """How readings over time are kept."""

@@ -1,22 +1,56 @@
 """docs/backup.md as it stands there: pg_dump, pg_restore, and everything is there and goes on."""
 
+import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
-import pytest
 from psycopg import conninfo
 
 from forewarn.embedded.binaries import programs
-from ingest.store.migrate import migrate
-from tests.conftest import created, missing
+from tests.conftest import missing
 from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_columnstore import compress
+from tests.integration.store.test_owner import ROLES, login, owned_by, roles_there, server_dsn_of  # noqa: F401
 from tests.integration.store.test_rollups import check_against_readings
 
-_TABLES = ("vehicle", "vehicle_reading", "cell_reading", "vehicle_event", "rollup_minute", "rollup_hour", "rollup_day")
+_SCHEMAS = ["telemetry", "pii", "care", "prediction", "safety", "audit"]
+# What readings, enrolment and refresh leave empty.
+_MORE = r"""
+INSERT INTO telemetry.vehicle_event (vehicle_id, ts, received_at, kind, code, state)
+VALUES (1, now(), now(), 'lamp', 'lv_battery', 'on');
+INSERT INTO telemetry.connector (operator, station, connector) VALUES ('op', 'st', '1');
+INSERT INTO telemetry.safety_reading (ts, vehicle_id, seq, received_at, signals) VALUES (now(), 1, 1, now(), '{}');
+INSERT INTO telemetry.outcome (epoch, lane, worker, started_at, updated_at, received, stored)
+VALUES (gen_random_uuid(), 'bulk', 'w', now(), now(), 9, 9);
+INSERT INTO telemetry.vehicle_state (vehicle_id, ts, received_at, readings) VALUES (1, now(), now(), 9);
+INSERT INTO telemetry.vehicle_quality_day (vehicle_id, day, readings, flagged, by_flag)
+VALUES (1, '2026-03-01', 9, 1, '{"1": 1}');
+INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (1, '2026-03-01');
+INSERT INTO telemetry.stale_day (vehicle_id, day) VALUES (1, '2026-03-01');
+INSERT INTO pii.position (vehicle_id, parked_at, latitude, longitude) VALUES (1, now(), 31.25, 121.5);
+INSERT INTO pii.dead_letter (received_at, topic, reason, detail, payload, epoch)
+VALUES (now(), 'v1/x', 'bad_seq', 'seq', '\xff7b00', gen_random_uuid());
+INSERT INTO prediction.run (job, started_at) VALUES ('score', now());
+INSERT INTO prediction.prediction
+    (run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version)
+VALUES (1, 1, 'lv_battery', now(), now(), 0.75, 0.5, '1');
+INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source)
+VALUES (1, 'lv_battery', now(), now(), 'lamp');
+INSERT INTO care.dealer (dealer_id, name_zh, name_en, city, brand, latitude, longitude, phone)
+VALUES ('d1', '店', 'Shop', 'Shanghai', 'Forewarn Motors', 31, 121, '1');
+INSERT INTO care.case (vehicle_id, opened_at) VALUES (1, now());
+INSERT INTO care.lead (case_id, source, first_seen_at, last_seen_at, severity) VALUES (1, 'lamp', now(), now(), 2);
+INSERT INTO care.case_priority (case_id, priority, updated_at) VALUES (1, 5, now());
+INSERT INTO care.offer (case_id, campaign, dealer_id, distance_km, offered_at) VALUES (1, 'c', 'd1', 1.5, now());
+INSERT INTO care.coupon (offer_id, code, valid_from, valid_until) VALUES (1, 'A', now(), now() + interval '1 day');
+INSERT INTO safety.anomaly (connector_id, alarm_id, ts, received_at, code, severity, state)
+VALUES (1, 'a', now(), now(), 'heat', 2, 'on');
+"""
 
 
 def client_programs(dsn: str) -> Path:
@@ -35,61 +69,93 @@ def client_programs(dsn: str) -> Path:
 
 
 def steps(heading: str) -> list[str]:
-    """Return the SQL that docs/backup.md has the operator run, the lines that begin with psql."""
+    """Return the SQL that docs/backup.md has the operator run in the database."""
+    return [line.split('"')[-2] for line in section(heading).splitlines() if "psql -d forewarn -c " in line]
+
+
+def section(heading: str) -> str:
     text = (Path(__file__).resolve().parents[3] / "docs" / "backup.md").read_text(encoding="utf-8")
-    part = text.split(f"## {heading}\n")[1].split("\n## ")[0]
-    return [line.split('"')[-2] for line in part.splitlines() if " -c " in line]
+    return text.split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
-@pytest.fixture
-def database_for_restore(server_dsn):
-    """DSN of a database that "createdb" has just made."""
-    with created(server_dsn, "restored") as name:
-        yield conninfo.make_conninfo(server_dsn, dbname=name)
+def restore_arguments(heading: str, dsn: str, dump: Path) -> list[str]:
+    """Return the arguments of pg_restore as docs/backup.md has them, for this database and dump."""
+    line = next(line for line in section(heading).splitlines() if line.strip().startswith("pg_restore"))
+    return [*shlex.split(line.replace("--dbname=forewarn forewarn.dump", ""))[1:], f"--dbname={dsn}", str(dump)]
 
 
-def test_a_dump_restores_everything_and_the_store_goes_on(shared_store, database_for_restore, tmp_path):
-    store = shared_store
+def test_a_dump_restores_everything_and_its_owner_goes_on(shared_store, server_dsn, roles_there, tmp_path):  # noqa: F811
+    heading = "Restore with TimescaleDB" if shared_store.is_timescale else "Restore on PostgreSQL alone"
+    with (
+        login(server_dsn, *ROLES) as owner,
+        owned_by(server_dsn, owner) as dsn,
+        owned_by(server_dsn, owner) as restored_dsn,
+    ):
+        store = replace(shared_store, dsn=dsn)
+        readings = filled(store)
+        before = contents(store)
+        assert [table for table, rows in before.items() if not rows] == []
+        tools, dump = client_programs(store.dsn), tmp_path / "forewarn.dump"
+        subprocess.run([tools / "pg_dump", "--format=custom", f"--file={dump}", store.dsn], check=True)
+
+        as_superuser = server_dsn_of(server_dsn, restored_dsn)
+        statements = steps(heading)
+        run_sql(as_superuser, statements[:-1])
+        subprocess.run([tools / "pg_restore", *restore_arguments(heading, as_superuser, dump)], check=True)
+        run_sql(as_superuser, statements[-1:])
+
+        restored = replace(shared_store, dsn=restored_dsn)
+        assert contents(restored) == before
+        restored.migrate()
+        assert contents(restored) == before
+        goes_on(restored, readings)
+        if store.is_timescale:
+            jobs = "SELECT proc_name, owner::text, config::text FROM timescaledb_information.jobs WHERE job_id >= 1000"
+            assert sorted(restored.ask(jobs)) == sorted(store.ask(jobs))
+            for (job,) in restored.ask("SELECT job_id FROM timescaledb_information.jobs WHERE job_id >= 1000"):
+                restored.ask("CALL run_job(%s)", job)
+
+
+def filled(store) -> list[tuple[Any, ...]]:
+    """Migrate and put something into every table; return the readings."""
     store.migrate()
     store.enrol("LFWA0000000000001")
     readings = fleet(seed=51)
     store.insert("vehicle_reading", COLUMNS, readings)
     store.insert("cell_reading", [*COLUMNS[:4], "cell_v"], [(*row[:4], [3.5, 3.6]) for row in readings[:50]])
+    store.insert(
+        "charging_reading",
+        ["ts", "connector_id", "seq", "received_at"],
+        [(row[0], 1, 1, row[0]) for row in readings[:9]],
+    )
     store.note_changed(readings)
     store.refresh()
+    store.ask(_MORE)
     if store.is_timescale:
         assert compress(store, "vehicle_reading") == 3
-    before = {table: contents(store, table) for table in _TABLES}
+    return readings
 
-    tools, dump = client_programs(store.dsn), tmp_path / "forewarn.dump"
-    subprocess.run([tools / "pg_dump", "--format=custom", f"--file={dump}", store.dsn], check=True)
-    restored = type(store)(database_for_restore, store.settings, wasm=False)
-    *before_it, after_it = steps("Restore with TimescaleDB")
-    if store.is_timescale:
-        run_sql(restored.dsn, before_it)
-    subprocess.run(
-        [tools / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={restored.dsn}", dump], check=True
-    )
-    if store.is_timescale:
-        run_sql(restored.dsn, [after_it])
-    migrate(restored.dsn, store.settings)
 
-    assert {table: contents(restored, table) for table in _TABLES} == before
+def goes_on(store, readings: list[tuple[Any, ...]]) -> None:
     late = [(START + timedelta(hours=4, seconds=1), 1, 77, START + timedelta(days=5), *readings[0][4:])]
-    assert restored.insert("vehicle_reading", COLUMNS, late) == 1
-    assert restored.insert("vehicle_reading", COLUMNS, readings[:5]) == 0
-    restored.note_changed(late)
-    restored.refresh()
-    check_against_readings(restored, [*readings, *late])
-    if store.is_timescale:
-        query = (
-            "SELECT proc_name, count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000 GROUP BY 1 ORDER BY 1"
-        )
-        assert restored.ask(query) == store.ask(query)
+    assert store.insert("vehicle_reading", COLUMNS, late) == 1
+    assert store.insert("vehicle_reading", COLUMNS, readings[:5]) == 0
+    store.note_changed(late)
+    store.refresh()
+    check_against_readings(store, [*readings, *late])
 
 
-def contents(store, table: str) -> list[str]:
-    return sorted(text for (text,) in store.ask(f"SELECT r::text FROM telemetry.{table} AS r"))
+def contents(store) -> dict[str, list[str]]:
+    """Return the rows of every table and view of ours, as text."""
+    names = store.ask(
+        "SELECT format('%%I.%%I', nspname, relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace"
+        " WHERE nspname = ANY (%s) AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition ORDER BY 1",
+        _SCHEMAS,
+    )
+    return {
+        name: sorted(text for (text,) in store.ask(f"SELECT r::text FROM {name} AS r"))
+        for name in ["public.schema_version", *(name for (name,) in names)]
+    }
 
 
 def run_sql(dsn: str, statements: list[str]) -> None:

@@ -6,19 +6,38 @@ CREATE SCHEMA safety;
 CREATE SCHEMA pii;
 CREATE SCHEMA audit;
 
--- One role per process. They belong to the cluster, so a second database finds them there.
+-- One role per process. They belong to the cluster, so a second database finds them there; whoever migrates acts as
+-- each of them. What an administrator has done already takes no right to do.
 DO $$
 DECLARE
     name text;
+    able text := CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END;
+    missing text := '';
 BEGIN
     FOREACH name IN ARRAY ARRAY['forewarn_ingest', 'forewarn_models', 'forewarn_alerts', 'forewarn_schedule'] LOOP
         BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            WHEN insufficient_privilege THEN
+                missing := missing || format('CREATE ROLE %I NOLOGIN; GRANT %I TO %I; ', name, name, current_user);
+                CONTINUE;
         END;
-        EXECUTE format('GRANT %I TO CURRENT_USER', name);
+        BEGIN
+            IF NOT pg_has_role(current_user, name, able) THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER', name);
+            END IF;
+        EXCEPTION WHEN insufficient_privilege THEN
+            missing := missing || format('GRANT %I TO %I; ', name, current_user);
+        END;
     END LOOP;
+    IF missing <> '' THEN
+        RAISE insufficient_privilege
+            USING MESSAGE = 'the database user may not make the roles that Forewarn works as', HINT = rtrim(missing);
+    END IF;
 END
 $$;
 

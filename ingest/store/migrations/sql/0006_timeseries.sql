@@ -6,8 +6,12 @@ CREATE OR REPLACE FUNCTION telemetry.ensure_partition(parent text, day date) RET
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     child text := parent || '_p' || to_char(day, 'YYYYMMDD');
-    kind "char" := (SELECT relkind FROM pg_class WHERE oid = to_regclass(format('telemetry.%I', parent)));
+    kind "char";
 BEGIN
+    -- READINGS_LOCK of ingest.store.timeseries.engine: what the table is may change while one waits for it.
+    PERFORM pg_advisory_xact_lock_shared(7033264);
+    SELECT c.relkind INTO kind FROM pg_class AS c
+    WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relname = parent;
     IF parent NOT IN ('vehicle_reading', 'cell_reading', 'charging_reading') THEN
         RAISE EXCEPTION 'not a partitioned table of telemetry: %', parent;
     END IF;
