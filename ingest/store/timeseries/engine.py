@@ -43,18 +43,19 @@ class Engine(Protocol):
         """Make what readings of these days need before they come."""
         ...
 
-    def refresh(self, conn: Connection, signals: Catalogue, *, keep_from: date | None) -> int:
-        """Roll up every day that changed; return how many days of cars.
+    def refresh(self, conn: Connection, signals: Catalogue, *, minutes_from: date | None) -> int:
+        """Roll up every day that changed, unless it has been expired in part; return how many days of cars.
 
-        conn      : autocommit, the owner's
-        keep_from : first day whose readings are all still there; None is every day
+        conn         : autocommit, the owner's
+        minutes_from : first day that is rolled up by minute too, cars of recordings aside; None is every day
         """
         ...
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
-        """Delete what a table of readings or a rollup holds from before then, cars of recordings spared.
+        """Delete what a table of readings or a rollup holds from before then, cars of recordings spared; remember it.
 
-        Returns : partitions dropped or cleaned
+        conn    : autocommit, the owner's, under the refresh lock
+        Returns : partitions dropped or cleaned; one that a query holds waits for the next time
         """
         ...
 
