@@ -148,7 +148,7 @@ def test_recordings_of_expired_days_are_rolled_up_and_nobody_else_is(filled, in_
 
 
 def test_recordings_of_expired_days_are_in_every_part_of_the_rollups(filled):
-    store, readings = filled
+    store, _ = filled
     run(store, days_after=34)
     more = with_more(HUMIDITY)
     store.migrate(more)
