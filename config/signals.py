@@ -92,8 +92,9 @@ def _problem(signal: Signal, columns: Container[str]) -> str | None:
         return f"column {column} contains two underscores in a row, as the names of the rollups do"
     if column in _TAKEN:
         return f"column {column} is one that the store's own tables have"
-    if column.endswith("_at") and column.removesuffix("_at") in columns:
-        return f"column {column} is the time of {column.removesuffix('_at')} in telemetry.vehicle_state"
+    whose, _, what = column.rpartition("_")
+    if what in ("at", "seq") and whose in columns:
+        return f"column {column} is kept of {whose} in telemetry.vehicle_state"
     bounds = (signal.lowest, signal.highest)
     if signal.type == "double" and signal.rollup and not all(_is_summed(bound) for bound in bounds):
         return "type double needs a range within ±1e100, or rollup = false: the sum of its squares would overflow"

@@ -29,6 +29,7 @@ _COLUMN_TYPES: dict[str, LiteralString] = {
     "real[]": "real[]",
 }
 _TIME: LiteralString = "timestamp with time zone"
+_NUMBER: LiteralString = "bigint"
 # Any number will do as long as every version of Forewarn takes the same one.
 _MIGRATION_LOCK = 7_033_260
 # A table that waits for a lock lets nobody else in: readings wait that long at most, then they have their turn.
@@ -103,11 +104,11 @@ def _migrate_once(dsn: str, store: StoreSettings, signals: Catalogue, to: str) -
 def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], signals: Catalogue) -> None:
     reading = {signal.column: _COLUMN_TYPES[signal.type] for signal in signals.columns}
     lists = {signal.column: _COLUMN_TYPES[signal.type] for signal in signals.lists}
-    times = {f"{column}_at": _TIME for column in reading}
+    state = reading | {f"{column}_at": _TIME for column in reading} | {f"{column}_seq": _NUMBER for column in reading}
     of_reading = {"ts", "vehicle_id", "seq", "received_at"}
     new = _sync_table(conn, "vehicle_reading", reading, signals, keys=of_reading | {"quality", "extra"})
     _sync_table(conn, "cell_reading", lists, signals, keys=of_reading)
-    _sync_table(conn, "vehicle_state", reading | times, signals, keys={"vehicle_id", "ts", "received_at", "readings"})
+    _sync_table(conn, "vehicle_state", state, signals, keys={"vehicle_id", "ts", "received_at", "readings"})
     list_rolled_days(conn, signals, new=new)
 
 

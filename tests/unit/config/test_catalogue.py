@@ -38,7 +38,8 @@ def test_two_signals_may_not_share_a_column():
         ("x__n", "two underscores in a row"),
         ("x" * 51, "longer than 50 letters"),
         ("Speed", "small letters, digits and underscores"),
-        ("soc_at", "the time of soc in telemetry.vehicle_state"),
+        ("soc_at", "kept of soc in telemetry.vehicle_state"),
+        ("soc_seq", "kept of soc in telemetry.vehicle_state"),
     ],
 )
 def test_a_column_that_collides_with_the_stores_own_is_refused(column, said):
