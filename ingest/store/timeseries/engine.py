@@ -20,6 +20,8 @@ READING_TABLES: dict[str, LiteralString] = {
 # What every session sets. By default TimescaleDB refuses a statement that opens more than 100,000 compressed rows,
 # which a day of late readings does; where TimescaleDB is not, the name is kept and means nothing.
 SESSION_SETTINGS: dict[str, str] = {"timescaledb.max_tuples_decompressed_per_dml_transaction": "0"}
+# What deletes waits that long for a query that reads: a table that waits for a lock lets nobody else in.
+LOCK_TIMEOUT = "2s"
 
 
 class Engine(Protocol):

@@ -11,14 +11,11 @@ from config import sql as sql_files
 from config.settings import StoreSettings
 from config.signals import Catalogue
 from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
-from ingest.store.timeseries.engine import READING_TABLES, Connection
+from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
 from ingest.store.timeseries.expired import first_days, note_expired
 from ingest.store.timeseries.rollups import KEY_TYPES, KEYS, LEVELS, Level, RollupColumn, rollup_columns
 from ingest.store.timeseries.stale import only_refresh
 from ingest.store.timeseries.views import columns_of, part_name, show
-
-# A table that waits for a lock lets nobody else in: ingest waits that long at most.
-_LOCK_TIMEOUT = "2s"
 
 _log = structlog.get_logger(__name__)
 
@@ -163,7 +160,7 @@ def _expire_partition(conn: Connection, table: str, partition: str, until: datet
         if spared:
             went = _delete_spared(conn, child, "ts", until) > 0
         else:
-            conn.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
             conn.execute(sql.SQL("DROP TABLE {}").format(child))
             went = True
         if went:

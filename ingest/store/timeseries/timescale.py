@@ -10,13 +10,14 @@ from datetime import date, datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from config import sql as sql_files
 from config.settings import StoreSettings
 from config.signals import Catalogue
 from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
-from ingest.store.timeseries.engine import READING_TABLES, Connection
+from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
 from ingest.store.timeseries.expired import first_days, note_expired
 from ingest.store.timeseries.rollups import LEVELS, Level, RollupColumn, hours_query, readings_query, rollup_columns
 from ingest.store.timeseries.stale import only_refresh, runs
@@ -29,6 +30,8 @@ _DAYS_AT_ONCE = 7
 _REFRESH_WITHIN_S = 600.0
 _REFRESH_AGAIN_S = 1.0
 _CHUNK: dict[Level, LiteralString] = {"minute": "2 days", "hour": "30 days", "day": "365 days"}
+
+_log = structlog.get_logger(__name__)
 
 
 class Timescale:
@@ -121,11 +124,16 @@ class Timescale:
         done = 0
         for relation in _relations(conn, table):
             for since, until in _chunks(conn, relation, before):
-                with conn.transaction():
-                    went = self._expire_chunk(conn, relation, since, until)
-                    if went:
-                        note_expired(conn, table, until)
-                done += went
+                try:
+                    with conn.transaction():
+                        conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+                        went = self._expire_chunk(conn, relation, since, until)
+                        if went:
+                            note_expired(conn, table, until)
+                    done += went
+                except psycopg.errors.LockNotAvailable:
+                    # A query reads it: it goes the next time, and so may the others now.
+                    _log.debug("chunk in use stays for now", relation=relation, until=until)
         return done
 
     def _expire_chunk(self, conn: Connection, relation: str, since: datetime, until: datetime) -> int:

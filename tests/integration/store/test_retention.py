@@ -1,7 +1,9 @@
 """What is too old goes, recordings are spared, and rollups outlive their readings."""
 
+import threading
 from datetime import date, timedelta
 
+import psycopg
 import pytest
 
 from config.settings import StoreSettings
@@ -159,6 +161,33 @@ def test_recordings_of_expired_days_are_in_every_part_of_the_rollups(filled):
     for level in LEVELS:
         query = f"SELECT sum(humidity_pct__sum), sum(humidity_pct__n) FROM telemetry.rollup_{level}"
         assert store.ask(query) == [(55, 1)]
+
+
+def test_a_partition_that_is_read_is_left_to_the_next_turn_and_ingest_goes_on(shared_store):
+    """A query holds the table for as long as the turn lasts; who writes waits for one short try of it at most."""
+    store = shared_store
+    store.migrate()
+    readings = fleet(seed=22, cars=1, days=2)
+    store.insert("vehicle_reading", COLUMNS, readings)
+    now = START + timedelta(days=34)
+    store.insert("charging_reading", ["ts", "connector_id", "seq", "received_at"], [(START, 1, 1, START)])
+    with psycopg.connect(store.dsn) as reader, psycopg.connect(store.dsn, autocommit=True) as writer:
+        writer.execute("SET statement_timeout = '10s'")
+        reader.execute("SELECT count(*) FROM telemetry.vehicle_reading")
+        turn = threading.Thread(target=run, args=(store,), kwargs={"days_after": 34})
+        turn.start()
+        written = 0
+        while turn.is_alive():
+            writer.execute(
+                "INSERT INTO telemetry.vehicle_reading (ts, vehicle_id, seq, received_at) VALUES (%s, 1, %s, %s)",
+                (START + timedelta(hours=1), 1000 + written, now),
+            )
+            written += 1
+            turn.join(0.05)
+    assert written > 0
+    assert store.ask("SELECT relation FROM telemetry.expired_before") == [("charging_reading",)]
+    assert store.ask("SELECT count(*) FROM telemetry.vehicle_reading") == [(len(readings) + written,)]
+    assert run(store, days_after=34) == {"vehicle_reading": 2}
 
 
 def test_partitions_of_days_to_come_are_made_ahead(store):
