@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from config.errors import UserMistake
@@ -107,8 +107,19 @@ class StoreSettings(_Group):
         30, ge=1, le=30, description="Days that charging signals of cars with consent to safety alone are kept."
     )
     minute_days: int = Field(90, ge=8, le=36500, description="Days that rollups by minute are kept.")
-    hour_days: int = Field(1100, ge=8, le=36500, description="Days that rollups by hour are kept.")
-    day_days: int = Field(3660, ge=8, le=36500, description="Days that rollups by day are kept.")
+    hour_days: int = Field(
+        1100, ge=8, le=36500, validate_default=True, description="Days that rollups by hour are kept."
+    )
+    day_days: int = Field(3660, ge=8, le=36500, validate_default=True, description="Days that rollups by day are kept.")
+
+    @field_validator("hour_days", "day_days")
+    @classmethod
+    def _outlives_its_parts(cls, days: int, info: ValidationInfo) -> int:
+        # A day that changes late is made anew of its hours, and those of its readings.
+        parts = "reading_days" if info.field_name == "hour_days" else "hour_days"
+        if days < info.data.get(parts, 0):
+            raise ValueError(f"it should be at least store.{parts}, {info.data[parts]}: it is made of what that keeps")
+        return days
 
 
 class WebSettings(_Group):

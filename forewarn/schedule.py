@@ -88,12 +88,11 @@ def refresh(context: JobContext) -> Any:
     from ingest.store.timeseries.detect import engine_of
 
     today = context.clock().date()
-    # What was expired in part is not rolled up anew from what is left.
-    keep_from = today - timedelta(days=context.settings.store.reading_days)
+    minutes_from = today - timedelta(days=context.settings.store.minute_days)
     with connect(context.dsn, role="admin", autocommit=True) as conn:
         engine = engine_of(conn)
         engine.make_days(conn, today, today + _DAYS_AHEAD)
-        return engine.refresh(conn, catalogue(), keep_from=keep_from)
+        return engine.refresh(conn, catalogue(), minutes_from=minutes_from)
 
 
 def expire(context: JobContext) -> Any:

@@ -26,18 +26,26 @@ _JUDGE_LOCK = 7_033_262
 
 
 def judge_changed_days(conn: psycopg.Connection[Any]) -> int:
-    """Judge every day that changed; return how many readings were flagged or cleared.
+    """Judge every day that has changed by now; return how many readings were flagged or cleared.
 
     conn : role ingest, outside a transaction; of several processes that judge one works at a time
     """
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS judged_day (vehicle_id bigint, day date) ON COMMIT DELETE ROWS")
+    # What comes meanwhile is left to the next turn: ingest adds to the list without end.
+    newest = conn.execute("SELECT max(changed_day_id) FROM telemetry.changed_day").fetchone()
     conn.commit()
+    assert newest is not None
     statement, count = _judge_statement(catalogue()), _count_statement()
     changed = 0
     while True:
         with conn.transaction(), conn.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_JUDGE_LOCK,))
-            values = {"limit": _AT_ONCE, "silent_days": _SILENT_DAYS, "ahead": int(Quality.CLOCK_AHEAD)}
+            values = {
+                "newest": newest[0],
+                "limit": _AT_ONCE,
+                "silent_days": _SILENT_DAYS,
+                "ahead": int(Quality.CLOCK_AHEAD),
+            }
             cursor.execute(sql_files.load("ingest.store", "take_changed_days"), values)
             row = cursor.execute("SELECT min(day), max(day) FROM judged_day").fetchone()
             assert row is not None

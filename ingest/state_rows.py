@@ -1,6 +1,6 @@
 """Keeps the newest value of every signal per car, whatever the order in which readings arrive."""
 
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -10,6 +10,8 @@ from ingest.layout import Layout
 from ingest.state import CarStates
 
 _KEYS = ("vehicle_id", "ts", "received_at", "readings")
+# What is kept of a signal: its newest value, and of the reading that has it the time and the number.
+_PARTS: dict[str, LiteralString] = {"value": "", "at": "_at", "seq": "_seq"}
 
 
 class StateTable:
@@ -19,7 +21,7 @@ class StateTable:
         self._conn = conn
         self._layout = signals
         columns = [signal.column for signal in signals.columns]
-        names = [*_KEYS, *columns, *(f"{column}_at" for column in columns)]
+        names = [*_KEYS, *(f"{column}{suffix}" for suffix in _PARTS.values() for column in columns)]
         listed = sql.SQL(", ").join(map(sql.Identifier, names))
         conn.execute(
             sql.SQL(
@@ -29,11 +31,19 @@ class StateTable:
         )
         conn.commit()
         self._copy = sql.SQL("COPY staging_state ({}) FROM STDIN (FORMAT binary)").format(listed)
-        newer = sql.SQL(
-            "{value} = CASE WHEN excluded.{at} >= known.{at} OR known.{at} IS NULL THEN excluded.{value}"
-            " ELSE known.{value} END, {at} = greatest(known.{at}, excluded.{at})"
+        # Of two readings of one instant that with the higher seq is the newer one, whichever comes first.
+        is_newer = (
+            "excluded.{at} > known.{at} OR known.{at} IS NULL"
+            " OR (excluded.{at} = known.{at} AND excluded.{seq} >= coalesce(known.{seq}, excluded.{seq}))"
         )
-        merged = [newer.format(value=sql.Identifier(name), at=sql.Identifier(f"{name}_at")) for name in columns]
+        newer = sql.SQL(
+            f"{{value}} = CASE WHEN {is_newer} THEN excluded.{{value}} ELSE known.{{value}} END,"
+            f" {{seq}} = CASE WHEN {is_newer} THEN excluded.{{seq}} ELSE known.{{seq}} END,"
+            " {at} = greatest(known.{at}, excluded.{at})"
+        )
+        merged = [
+            newer.format(**{part: sql.Identifier(name + suffix) for part, suffix in _PARTS.items()}) for name in columns
+        ]
         # Locked in the order of vehicle_id, the same in every worker: so none waits for another in a circle.
         self._merge = sql.SQL(
             "INSERT INTO telemetry.vehicle_state AS known ({names}) SELECT {names} FROM staging_state"
@@ -54,6 +64,8 @@ class StateTable:
             *(Column("text", texts) for texts in states.texts),
             *(Column("timestamptz", states.at_ms[:, i]) for i in range(len(numeric))),
             *(Column("timestamptz", at) for at in states.texts_at),
+            *(Column("bigint", states.seq[:, i]) for i in range(len(numeric))),
+            *(Column("bigint", seq) for seq in states.texts_seq),
         ]
         with self._conn.cursor() as cursor:
             with cursor.copy(self._copy) as copy:

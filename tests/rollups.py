@@ -10,4 +10,4 @@ def roll_up(dsn: str) -> int:
     """Roll up every day of every car; return how many."""
     with connect(dsn, role="admin", autocommit=True) as conn:
         conn.execute(sql.load("ingest.store", "all_days_stale"))
-        return engine_of(conn).refresh(conn, catalogue(), keep_from=None)
+        return engine_of(conn).refresh(conn, catalogue(), minutes_from=None)

@@ -208,10 +208,10 @@ def _refresh(conn: Connection, last: Any) -> tuple[float, int]:
     conn.execute(sql_files.load("ingest.store", "all_days_stale"))
     engine = engine_of(conn)
     conn.execute("DELETE FROM telemetry.stale_day WHERE day = %s", (last,))
-    engine.refresh(conn, catalogue(), keep_from=None)
+    engine.refresh(conn, catalogue(), minutes_from=None)
     conn.execute(sql_files.load("forewarn.bench", "one_day_stale"), (last,))
     began = time.perf_counter()
-    engine.refresh(conn, catalogue(), keep_from=None)
+    engine.refresh(conn, catalogue(), minutes_from=None)
     took_s = time.perf_counter() - began
     row = conn.execute(
         "SELECT coalesce(sum(n), 0) FROM telemetry.rollup_day WHERE bucket = %s::timestamp AT TIME ZONE 'UTC'", (last,)
@@ -226,7 +226,7 @@ def _year_of_one_car(dsn: str, settings: Settings, conn: Connection, *, end: dat
     (vehicle_id,) = enrol(conn, fleet.enrolments, chosen_at=fleet.start).values()
     _store(dsn, settings.ingest, chain(messages(fleet)))
     conn.execute(sql_files.load("forewarn.bench", "one_car_stale"), (vehicle_id,))
-    engine_of(conn).refresh(conn, catalogue(), keep_from=None)
+    engine_of(conn).refresh(conn, catalogue(), minutes_from=None)
     engine_of(conn).compress(conn, "rollup_hour")
     say("Reading the year")
     took_ms = []

@@ -22,6 +22,7 @@ from ingest.store.connection import connect
 from ingest.store.timeseries.detect import engine_for, engine_of
 from ingest.store.timeseries.extension import offer_extension
 from ingest.store.timeseries.move import check_movable, hold_readings, sweep_roots
+from ingest.store.timeseries.stale import list_rolled_days
 from ingest.store.version import SchemaTooNew, head
 
 _COLUMN_TYPES: dict[str, LiteralString] = {
@@ -30,7 +31,10 @@ _COLUMN_TYPES: dict[str, LiteralString] = {
     "integer": "integer",
     "boolean": "boolean",
     "text": "text",
+    "real[]": "real[]",
 }
+_TIME: LiteralString = "timestamp with time zone"
+_NUMBER: LiteralString = "bigint"
 # Any number will do as long as every version of Forewarn takes the same one.
 _MIGRATION_LOCK = 7_033_260
 # A table that waits for a lock lets nobody else in: readings wait that long at most, then they have their turn.
@@ -158,41 +162,52 @@ def _sweep(dsn: str, *, moved: bool) -> None:
         _log.warning("readings lay beside the hypertables and are found again", readings=found)
 
 
-def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], wanted: Catalogue) -> None:
-    reading = {signal.column: (_COLUMN_TYPES[signal.type], signal.path) for signal in wanted.columns}
-    _sync_table(conn, "vehicle_reading", reading, keys={"ts", "vehicle_id", "seq", "received_at", "quality", "extra"})
-    times = {f"{column}_at": ("timestamp with time zone", path) for column, (_, path) in reading.items()}
-    _sync_table(conn, "vehicle_state", reading | times, keys={"vehicle_id", "ts", "received_at", "readings"})
+def _sync_columns(conn: psycopg.Connection[tuple[object, ...]], signals: Catalogue) -> None:
+    reading = {signal.column: _COLUMN_TYPES[signal.type] for signal in signals.columns}
+    lists = {signal.column: _COLUMN_TYPES[signal.type] for signal in signals.lists}
+    state = reading | {f"{column}_at": _TIME for column in reading} | {f"{column}_seq": _NUMBER for column in reading}
+    of_reading = {"ts", "vehicle_id", "seq", "received_at"}
+    new = _sync_table(conn, "vehicle_reading", reading, signals, keys=of_reading | {"quality", "extra"})
+    _sync_table(conn, "cell_reading", lists, signals, keys=of_reading)
+    _sync_table(conn, "vehicle_state", state, signals, keys={"vehicle_id", "ts", "received_at", "readings"})
+    list_rolled_days(conn, signals, new=new)
 
 
 def _sync_table(
     conn: psycopg.Connection[tuple[object, ...]],
     table: str,
-    wanted: dict[str, tuple[LiteralString, str]],
+    wanted: dict[str, LiteralString],
+    signals: Catalogue,
     *,
     keys: set[str],
-) -> None:
+) -> list[str]:
+    """Add the columns a table lacks; return their names."""
     rows = conn.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
         " WHERE attrelid = ('telemetry.' || %s)::regclass AND attnum > 0 AND NOT attisdropped",
         (table,),
     ).fetchall()
-    present = {str(name): str(type_) for name, type_ in rows}
-    for column, (type_, path) in wanted.items():
-        if present.get(column, type_) != type_:
+    present = {str(name): str(type_) for name, type_ in rows if name not in keys}
+    for column, type_ in sorted(present.items()):
+        signal = signals.by_column.get(column)
+        if wanted.get(column) == type_:
+            continue
+        if signal is None:
             raise SignalRetyped(
-                f"signal {path} is {type_} in config/signals.toml but its column {column} is {present[column]}:"
-                " give it a new column name, the old one keeps its data"
+                f"column {column} has no signal in config/signals.toml: put it back, or its data is lost"
             )
-    for column in sorted(present.keys() - keys - wanted.keys()):
-        raise SignalRetyped(f"column {column} has no signal in config/signals.toml: put it back, or its data is lost")
-    missing = [(column, type_) for column, (type_, _) in wanted.items() if column not in present]
+        raise SignalRetyped(
+            f"signal {signal.path} is {_COLUMN_TYPES.get(signal.type, signal.type)} in config/signals.toml but its"
+            f" column {column} is {type_}: give it a new column name, the old one keeps its data"
+        )
+    missing = [column for column in wanted if column not in present]
     if missing:
         hold_readings(conn)
     # One at a time: a compressed hypertable takes no more at once.
-    for column, type_ in missing:
+    for column in missing:
         conn.execute(
             sql.SQL("ALTER TABLE telemetry.{} ADD COLUMN {} {}").format(
-                sql.Identifier(table), sql.Identifier(column), sql.SQL(type_)
+                sql.Identifier(table), sql.Identifier(column), sql.SQL(wanted[column])
             )
         )
+    return missing

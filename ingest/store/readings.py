@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from config import sql as sql_files
+from config.settings import StoreSettings
 from config.signals import Signal, catalogue
 from ingest.store.frames import frame
 from ingest.store.timeseries.views import relation_with
@@ -28,9 +29,16 @@ class UnknownSignal(ValueError):
     """A column that no signal in config/signals.toml has."""
 
 
-def resolution_for(span: timedelta) -> Resolution:
-    """Return the resolution in which so long a time of one car opens within a second."""
-    return next((resolution for longest, resolution in _UP_TO if span <= longest), "day")
+def resolution_for(span: timedelta, *, age: timedelta = timedelta(0), store: StoreSettings | None = None) -> Resolution:
+    """Return the finest resolution in which so long a time of one car opens within a second and is still kept.
+
+    age   : how long ago it began
+    store : says how long each resolution is kept; None is the defaults
+    """
+    store = store or StoreSettings()
+    kept = {"raw": store.reading_days, "minute": store.minute_days, "hour": store.hour_days}
+    fitting = (resolution for longest, resolution in _UP_TO if span <= longest)
+    return next((resolution for resolution in fitting if age <= timedelta(days=kept[resolution])), "day")
 
 
 def car_history(
@@ -42,20 +50,27 @@ def car_history(
     until: datetime,
     resolution: Resolution | None = None,
     received_before: datetime | None = None,
+    store: StoreSettings | None = None,
+    now: datetime | None = None,
 ) -> pd.DataFrame:
     """Return signals of one car over a time, in the order of time.
 
     columns         : columns of signals, as in config/signals.toml; lists (cells, probes) and texts in raw resolution
     since, until    : half-open interval of measurement times (UTC); buckets are those that begin in it
-    resolution      : None takes what ``resolution_for`` says of the interval
+    resolution      : None takes what ``resolution_for`` says of the interval; of a recording all is kept for ever
     received_before : only what was known then; for rollups, which keep the day of receipt, a UTC midnight
+    store, now      : what ``resolution_for`` is asked with; None is the defaults and the present
     Returns : raw: DataFrame (n_readings, 4 + n_columns) ts, seq, received_at, quality, and each column as measured.
               Otherwise DataFrame (n_buckets, 2 + …) ts (begin of the bucket), n (readings), and of each column c:
               c (mean), c__n, and unless it is a boolean c__min, c__max, c__last (value at the latest instant).
               Readings whose clock ran ahead are in none of the rollups, and what came in the last minutes may not be.
     Raises  : UnknownSignal; ValueError, when ``received_before`` is no midnight in another resolution than raw
     """
-    chosen = resolution or resolution_for(until - since)
+    chosen = resolution
+    if chosen is None:
+        age = (now or datetime.now(UTC)) - since.astimezone(UTC)
+        kept_for_ever = _is_recording(conn, vehicle_id)
+        chosen = resolution_for(until - since, age=timedelta(0) if kept_for_ever else age, store=store)
     values: dict[str, Any] = {"vehicle_id": vehicle_id, "since": since, "until": until}
     if chosen == "raw":
         query = _readings_query([_signal(column) for column in columns])
@@ -158,6 +173,11 @@ def _signal(column: str) -> Signal:
     if signal is None or signal.type == "position":
         raise UnknownSignal(f"{column!r} is no stored column of config/signals.toml")
     return signal
+
+
+def _is_recording(conn: psycopg.Connection[Any], vehicle_id: int) -> bool:
+    row = conn.execute("SELECT replayed FROM telemetry.vehicle WHERE vehicle_id = %s", (vehicle_id,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _rolled_up(column: str) -> Signal:

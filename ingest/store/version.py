@@ -56,9 +56,11 @@ def check_columns(conn: psycopg.Connection[Any], signals: Catalogue) -> None:
     Raises : SchemaOutdated
     """
     rows = conn.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'telemetry.vehicle_reading'::regclass AND attnum > 0"
+        "SELECT attrelid = 'telemetry.cell_reading'::regclass, attname FROM pg_attribute"
+        " WHERE attrelid IN ('telemetry.vehicle_reading'::regclass, 'telemetry.cell_reading'::regclass) AND attnum > 0"
     )
-    present = {str(name) for (name,) in rows}
-    missing = [signal.path for signal in signals.columns if signal.column not in present]
+    present = {(bool(is_list), str(name)) for is_list, name in rows}
+    wanted = [(False, signal) for signal in signals.columns] + [(True, signal) for signal in signals.lists]
+    missing = [signal.path for is_list, signal in wanted if (is_list, signal.column) not in present]
     if missing:
         raise SchemaOutdated(f"{', '.join(missing)} has no column yet: run 'forewarn migrate'")

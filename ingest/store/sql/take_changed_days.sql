@@ -1,11 +1,15 @@
--- Takes the oldest changes off the list and remembers which days of which cars are to be judged: those that changed, the
--- days after them, since a day is judged with the one before in view, and the next one on which the car spoke after a
--- silence. Notes the former as waiting for their rollups.
+-- Takes the oldest changes off the list, as far as it went when the turn began, and remembers which days of which cars are
+-- to be judged: those that changed, the days after them, since a day is judged with the one before in view, and the next
+-- one on which the car spoke after a silence. Notes the former as waiting for their rollups.
 WITH taken AS (
     DELETE FROM telemetry.changed_day
     WHERE changed_day_id <= (
         SELECT max(changed_day_id)
-        FROM (SELECT changed_day_id FROM telemetry.changed_day ORDER BY changed_day_id LIMIT %(limit)s) AS oldest
+        FROM (
+            SELECT changed_day_id FROM telemetry.changed_day
+            WHERE changed_day_id <= %(newest)s
+            ORDER BY changed_day_id LIMIT %(limit)s
+        ) AS oldest
     )
     RETURNING vehicle_id, day
 ),

@@ -20,6 +20,8 @@ READING_TABLES: dict[str, LiteralString] = {
 # What every session sets. By default TimescaleDB refuses a statement that opens more than 100,000 compressed rows,
 # which a day of late readings does; where TimescaleDB is not, the name is kept and means nothing.
 SESSION_SETTINGS: dict[str, str] = {"timescaledb.max_tuples_decompressed_per_dml_transaction": "0"}
+# What deletes waits that long for a query that reads: a table that waits for a lock lets nobody else in.
+LOCK_TIMEOUT = "2s"
 
 # Whoever writes readings shares this lock from the begin of the transaction on, before it has touched a table; a
 # migration that changes their tables holds it alone. A COPY that waits for a table which becomes a hypertable
@@ -48,18 +50,19 @@ class Engine(Protocol):
         """Make what readings of these days need before they come."""
         ...
 
-    def refresh(self, conn: Connection, signals: Catalogue, *, keep_from: date | None) -> int:
-        """Roll up every day that changed; return how many days of cars.
+    def refresh(self, conn: Connection, signals: Catalogue, *, minutes_from: date | None) -> int:
+        """Roll up every day that changed, unless it has been expired in part; return how many days of cars.
 
-        conn      : autocommit, the owner's
-        keep_from : first day whose readings are all still there; None is every day
+        conn         : autocommit, the owner's
+        minutes_from : first day that is rolled up by minute too, cars of recordings aside; None is every day
         """
         ...
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
-        """Delete what a table of readings or a rollup holds from before then, cars of recordings spared.
+        """Delete what a table of readings or a rollup holds from before then, cars of recordings spared; remember it.
 
-        Returns : partitions dropped or cleaned
+        conn    : autocommit, the owner's, under the refresh lock
+        Returns : partitions dropped or cleaned; one that a query holds waits for the next time
         """
         ...
 

@@ -3,37 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
+import structlog
 from psycopg import sql
 
 from config import sql as sql_files
 from config.settings import StoreSettings
 from config.signals import Catalogue
-from ingest.store.timeseries.engine import READING_TABLES, Connection
-from ingest.store.timeseries.rollups import (
-    KEY_TYPES,
-    KEYS,
-    LEVELS,
-    Level,
-    RollupColumn,
-    hours_query,
-    readings_query,
-    rollup_columns,
-)
+from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
+from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
+from ingest.store.timeseries.expired import first_days, note_expired
+from ingest.store.timeseries.rollups import KEY_TYPES, KEYS, LEVELS, Level, RollupColumn, rollup_columns
 from ingest.store.timeseries.stale import only_refresh
 from ingest.store.timeseries.views import columns_of, part_name, show
 
-# Days of cars that are rolled up in one transaction.
-_AT_ONCE = 2000
-_AMONG_READINGS = sql.SQL(
-    "JOIN rolled_day AS rolled ON reading.vehicle_id = rolled.vehicle_id"
-    " AND reading.ts >= rolled.day::timestamp AT TIME ZONE 'UTC'"
-    " AND reading.ts < (rolled.day + 1)::timestamp AT TIME ZONE 'UTC'"
-)
-_AMONG_HOURS = sql.SQL(
-    "JOIN rolled_day AS rolled ON hours.vehicle_id = rolled.vehicle_id"
-    " AND hours.bucket >= rolled.day::timestamp AT TIME ZONE 'UTC'"
-    " AND hours.bucket < (rolled.day + 1)::timestamp AT TIME ZONE 'UTC'"
-)
+_log = structlog.get_logger(__name__)
 
 
 class Plain:
@@ -79,78 +63,42 @@ class Plain:
             (list(READING_TABLES), first, last),
         )
 
-    def refresh(self, conn: Connection, signals: Catalogue, *, keep_from: date | None) -> int:
+    def refresh(self, conn: Connection, signals: Catalogue, *, minutes_from: date | None) -> int:
         columns = rollup_columns(signals)
         done = 0
         with only_refresh(conn):
+            first = first_days(conn, minutes_from)
             while True:
                 with conn.transaction():
-                    conn.execute(
-                        "CREATE TEMP TABLE IF NOT EXISTS rolled_day (vehicle_id bigint, day date,"
-                        " PRIMARY KEY (vehicle_id, day)) ON COMMIT DELETE ROWS"
-                    )
+                    make_list(conn)
                     taken = conn.execute(
-                        sql_files.load("ingest.store", "take_stale_days"), {"limit": _AT_ONCE}
+                        sql_files.load("ingest.store", "take_stale_days"), {"limit": AT_ONCE}
                     ).fetchone()
                     if taken is None or not taken[0]:
                         break
-                    if keep_from is not None:
-                        conn.execute(sql_files.load("ingest.store", "forget_expired_days"), {"keep_from": keep_from})
+                    _forget(conn, first.rollups)
                     conn.execute("ANALYZE rolled_day")
-                    for level in LEVELS:
-                        self._roll(conn, level, columns)
                     row = conn.execute("SELECT count(*) FROM rolled_day").fetchone()
                     done += int(row[0]) if row else 0
+                    _roll(conn, "hour", columns)
+                    _roll(conn, "day", columns)
+                    _forget(conn, first.minutes)
+                    _roll(conn, "minute", columns)
         return done
-
-    def _roll(self, conn: Connection, level: Level, columns: Sequence[RollupColumn]) -> None:
-        table = sql.SQL("telemetry.{}").format(sql.Identifier(part_name(level, 1)))
-        bucket: sql.Composable
-        if level == "day":
-            bucket = sql.SQL("date_bin('1 day', hours.bucket, '2000-01-03 UTC')")
-            hours = sql.SQL("telemetry.{}").format(sql.Identifier(part_name("hour", 1)))
-            query = hours_query(columns, bucket=bucket, hours=hours, among=_AMONG_HOURS)
-        else:
-            bucket = sql.SQL("date_bin({}, reading.ts, '2000-01-03 UTC')").format(sql.Literal(f"1 {level}"))
-            query = readings_query(columns, bucket=bucket, among=_AMONG_READINGS)
-        conn.execute(
-            sql.SQL(
-                "DELETE FROM {table} AS hours USING rolled_day AS rolled WHERE hours.vehicle_id = rolled.vehicle_id"
-                " AND hours.bucket >= rolled.day::timestamp AT TIME ZONE 'UTC'"
-                " AND hours.bucket < (rolled.day + 1)::timestamp AT TIME ZONE 'UTC'"
-            ).format(table=table)
-        )
-        names = sql.SQL(", ").join(map(sql.Identifier, [*KEYS, *(column.name for column in columns)]))
-        conn.execute(sql.SQL("INSERT INTO {} ({}) {}").format(table, names, query))
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
         if table not in READING_TABLES:
-            name = sql.Identifier(f"{table}_1")
-            return conn.execute(
-                sql.SQL(sql_files.load("ingest.store", "delete_spared")).format(
-                    table=sql.SQL("telemetry.{}").format(name), at=sql.Identifier("bucket")
-                ),
-                {"since": None, "until": before},
-            ).rowcount
+            return _expire_rollup(conn, table, before)
         done = 0
         for partition, day in self._partitions(conn, table):
-            since = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            if since + timedelta(days=1) > before:
+            until = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+            if until > before:
                 continue
-            child = sql.SQL("telemetry.{}").format(sql.Identifier(partition))
-            spared = table != "charging_reading" and _any_replayed(conn, child)
-            with conn.transaction():
-                if spared:
-                    statement = sql.SQL(sql_files.load("ingest.store", "delete_spared"))
-                    done += (
-                        conn.execute(
-                            statement.format(table=child, at=sql.Identifier("ts")), {"since": None, "until": before}
-                        ).rowcount
-                        > 0
-                    )
-                else:
-                    conn.execute(sql.SQL("DROP TABLE {}").format(child))
-                    done += 1
+            try:
+                done += _expire_partition(conn, table, partition, until)
+            except psycopg.errors.LockNotAvailable:
+                # A query reads it: it goes the next time, and so may the others now.
+                _log.debug("partition in use stays for now", partition=partition)
         return done
 
     def compress(self, conn: Connection, table: str) -> bool:
@@ -179,6 +127,50 @@ class Plain:
             (table,),
         )
         return [(str(name), day) for name, day in rows]
+
+
+def _roll(conn: Connection, level: Level, columns: Sequence[RollupColumn]) -> None:
+    roll_up(conn, level, columns, rows=_rollup(level), hours=_rollup("hour"))
+
+
+def _rollup(level: Level) -> sql.Composed:
+    return sql.SQL("telemetry.{}").format(sql.Identifier(part_name(level, 1)))
+
+
+def _forget(conn: Connection, first: date | None) -> None:
+    if first is not None:
+        conn.execute(sql_files.load("ingest.store", "forget_expired_days"), {"first": first})
+
+
+def _expire_rollup(conn: Connection, table: str, before: datetime) -> int:
+    # Whole days, as they are rolled up.
+    until = before.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    name = sql.SQL("telemetry.{}").format(sql.Identifier(f"{table}_1"))
+    with conn.transaction():
+        deleted = _delete_spared(conn, name, "bucket", until)
+        if deleted:
+            note_expired(conn, table, until)
+    return deleted
+
+
+def _expire_partition(conn: Connection, table: str, partition: str, until: datetime) -> bool:
+    child = sql.SQL("telemetry.{}").format(sql.Identifier(partition))
+    spared = table != "charging_reading" and _any_replayed(conn, child)
+    with conn.transaction():
+        if spared:
+            went = _delete_spared(conn, child, "ts", until) > 0
+        else:
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+            conn.execute(sql.SQL("DROP TABLE {}").format(child))
+            went = True
+        if went:
+            note_expired(conn, table, until)
+    return went
+
+
+def _delete_spared(conn: Connection, table: sql.Composed, at: str, until: datetime) -> int:
+    statement = sql.SQL(sql_files.load("ingest.store", "delete_spared"))
+    return conn.execute(statement.format(table=table, at=sql.Identifier(at)), {"since": None, "until": until}).rowcount
 
 
 def _any_replayed(conn: Connection, child: sql.Composed) -> bool:

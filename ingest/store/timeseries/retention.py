@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from config.settings import StoreSettings
 from ingest.store.timeseries.engine import Connection, Engine
+from ingest.store.timeseries.stale import only_refresh
 
 
 def kept_days(settings: StoreSettings) -> dict[str, int]:
@@ -23,9 +24,11 @@ def expire(conn: Connection, engine: Engine, settings: StoreSettings, *, now: da
 
     conn : autocommit, the owner's; what was measured for safety alone goes by row, after ``safety_days``
     """
-    found = {
-        table: engine.expire(conn, table, now - timedelta(days=days)) for table, days in kept_days(settings).items()
-    }
+    # Not while a day is rolled up from the readings that go here.
+    with only_refresh(conn):
+        found = {
+            table: engine.expire(conn, table, now - timedelta(days=days)) for table, days in kept_days(settings).items()
+        }
     found["safety_reading"] = conn.execute(
         "DELETE FROM telemetry.safety_reading WHERE received_at < %s", (now - timedelta(days=settings.safety_days),)
     ).rowcount

@@ -5,25 +5,21 @@ further aggregate of their own; the view that readers see joins them by key.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from config import sql as sql_files
 from config.settings import StoreSettings
 from config.signals import Catalogue
-from ingest.store.timeseries.engine import READING_TABLES, Connection
-from ingest.store.timeseries.rollups import (
-    LEVELS,
-    Level,
-    RollupColumn,
-    hours_query,
-    readings_query,
-    rollup_columns,
-)
+from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
+from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
+from ingest.store.timeseries.expired import first_days, note_expired
+from ingest.store.timeseries.rollups import LEVELS, Level, RollupColumn, hours_query, readings_query, rollup_columns
 from ingest.store.timeseries.stale import only_refresh, runs
 from ingest.store.timeseries.views import columns_of, part_name, parts_of, show
 
@@ -35,6 +31,8 @@ _REFRESH_WITHIN_S = 600.0
 _REFRESH_AGAIN_S = 1.0
 # A year of hours is seven chunks: planning a query of 300 columns costs more than reading them.
 _CHUNK: dict[Level, LiteralString] = {"minute": "2 days", "hour": "60 days", "day": "365 days"}
+
+_log = structlog.get_logger(__name__)
 
 
 class Timescale:
@@ -105,31 +103,38 @@ class Timescale:
     def make_days(self, conn: Connection, first: date, last: date) -> None:
         """Nothing to do: chunks are made as rows come."""
 
-    def refresh(self, conn: Connection, signals: Catalogue, *, keep_from: date | None) -> int:
+    def refresh(self, conn: Connection, signals: Catalogue, *, minutes_from: date | None) -> int:
+        columns = rollup_columns(signals)
         done = 0
         with only_refresh(conn):
+            first = first_days(conn, minutes_from)
             while True:
-                waiting = conn.execute(
-                    sql_files.load("ingest.store", "stale_days"), {"limit": _AT_ONCE, "keep_from": keep_from}
-                ).fetchall()
+                waiting = conn.execute(sql_files.load("ingest.store", "stale_days"), {"limit": _AT_ONCE}).fetchall()
                 if not waiting:
                     break
-                for since, until in runs({day for _, _, day, may in waiting if may}, longest_d=_DAYS_AT_ONCE):
-                    for level in LEVELS:
-                        for part in parts_of(conn, level):
-                            _refresh(conn, part, since, until)
+                cars = {(vehicle, day): replayed for _, vehicle, day, replayed in waiting}
+                done += _roll(conn, ("hour", "day"), cars, columns, first.rollups)
+                _roll(conn, ("minute",), cars, columns, first.minutes)
                 # Those that came meanwhile stay on the list, whatever their number.
                 conn.execute(
                     "DELETE FROM telemetry.stale_day WHERE stale_day_id = ANY (%s)", ([row[0] for row in waiting],)
                 )
-                done += len({(vehicle, day) for _, vehicle, day, may in waiting if may})
         return done
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
         done = 0
         for relation in _relations(conn, table):
             for since, until in _chunks(conn, relation, before):
-                done += self._expire_chunk(conn, relation, since, until)
+                try:
+                    with conn.transaction():
+                        conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+                        went = self._expire_chunk(conn, relation, since, until)
+                        if went:
+                            note_expired(conn, table, until)
+                    done += went
+                except psycopg.errors.LockNotAvailable:
+                    # A query reads it: it goes the next time, and so may the others now.
+                    _log.debug("chunk in use stays for now", relation=relation, until=until)
         return done
 
     def _expire_chunk(self, conn: Connection, relation: str, since: datetime, until: datetime) -> int:
@@ -284,6 +289,37 @@ def _follow_policy(conn: Connection, relation: str, after: timedelta) -> None:
     if job is not None:
         conn.execute("CALL remove_columnstore_policy(%s::regclass)", (name,))
     conn.execute("CALL add_columnstore_policy(%s::regclass, after => %s::interval)", (name, after))
+
+
+def _roll(
+    conn: Connection,
+    levels: Sequence[Level],
+    cars: Mapping[tuple[int, date], bool],
+    columns: Sequence[RollupColumn],
+    first: date | None,
+) -> int:
+    """Roll up the days from the first on for everybody, those before it for cars of recordings alone.
+
+    cars    : days of cars, and whether the car is one of a recording
+    Returns : days of cars rolled up
+    """
+    everybody = {key for key in cars if first is None or key[1] >= first}
+    for since, until in runs({day for _, day in everybody}, longest_d=_DAYS_AT_ONCE):
+        for level in levels:
+            for part in parts_of(conn, level):
+                _refresh(conn, part, since, until)
+    # A refresh would make the day's rows anew for every car, of readings that are gone.
+    alone = sorted(key for key, replayed in cars.items() if replayed and key not in everybody)
+    for some in (alone[begin : begin + AT_ONCE] for begin in range(0, len(alone), AT_ONCE)):
+        with conn.transaction():
+            make_list(conn, some)
+            conn.execute("ANALYZE rolled_day")
+            for level in levels:
+                for number, (part, held) in enumerate(parts_of(conn, level).items(), start=1):
+                    its = [column for column in columns if column.name in held]
+                    hours = _telemetry(part_name("hour", number))
+                    roll_up(conn, level, its, rows=_rows_of(conn, part), hours=hours)
+    return len(everybody) + len(alone)
 
 
 def _refresh(conn: Connection, relation: str, since: date, until: date) -> None:

@@ -4,6 +4,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest import history
 from ingest.history import judge_changed_days
 from ingest.quality import Quality
 from ingest.store.connection import connect
@@ -52,6 +53,28 @@ def test_missing_sequence_numbers_are_flagged_and_cleared_when_they_come(databas
     assert flags(database) == [0, 0, Quality.GAP, 0]
     write(got(*readings[2:4]))
     assert flags(database) == [0] * 6
+
+
+def test_a_turn_ends_though_changes_keep_coming(database, write, monkeypatch):  # noqa: F811
+    """Every change that is worked off brings another one, as ingest does while the judge is at work."""
+    with psycopg.connect(database) as conn:
+        conn.execute(
+            "CREATE FUNCTION change_again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+            " IF (SELECT count(*) < 20 FROM telemetry.stale_day) THEN"
+            " INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (NEW.vehicle_id, NEW.day); END IF;"
+            " RETURN NULL; END $$"
+        )
+        conn.execute(
+            "CREATE TRIGGER change_again AFTER INSERT ON telemetry.stale_day"
+            " FOR EACH ROW EXECUTE FUNCTION change_again()"
+        )
+    monkeypatch.setattr(history, "_AT_ONCE", 1)
+    write(got(*drive(0, {"soc": 80})))
+    write(got(*drive(60, {"soc": 79})))
+    waiting = rows(database, "SELECT count(*) FROM telemetry.changed_day")
+    flags(database)
+    assert rows(database, "SELECT count(*) FROM telemetry.stale_day") == waiting == [(2,)]
+    assert rows(database, "SELECT count(*) FROM telemetry.changed_day") == [(2,)]
 
 
 def test_the_day_is_counted_by_flag(database, write):  # noqa: F811

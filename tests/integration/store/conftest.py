@@ -79,7 +79,7 @@ class Store:
 
     def refresh(self, signals: Catalogue | None = None, **options: Any) -> int:
         with self.opened() as (conn, engine):
-            return engine.refresh(conn, signals or catalogue(), **{"keep_from": None, **options})
+            return engine.refresh(conn, signals or catalogue(), **{"minutes_from": None, **options})
 
     def note_changed(self, rows: list[tuple[Any, ...]]) -> None:
         """Put the days of readings (ts, vehicle_id, …) on the list that the refresh works off."""

@@ -16,11 +16,14 @@ from ingest.store.timeseries.views import relation_with
 from ingest.store.version import SchemaOutdated, check_columns
 from tests.integration.store.readings import COLUMNS, START, fleet
 from tests.integration.store.test_columnstore import compress
+from tests.integration.store.test_rollups import check_against_readings
 
 HUMIDITY = Signal(
     path="Vehicle.Exterior.Humidity", column="humidity_pct", type="real", on=("bev",), zh="湿度", en="humidity"
 )
 WIPER = Signal(path="Vehicle.Body.Wiper", column="wiper_on", type="boolean", on=("bev",), zh="雨刮", en="wiper")
+
+MODULES = Signal(path="Vehicle.Modules", column="module_v", type="real[]", on=("bev",), zh="模组", en="modules")
 
 
 def with_more(*signals: Signal) -> Catalogue:
@@ -35,6 +38,16 @@ def retyped(column: str, type_: str) -> Catalogue:
     return Catalogue(
         tuple(
             msgspec.structs.replace(signal, type=type_) if signal.column == column else signal
+            for signal in catalogue().signals
+        )
+    )
+
+
+def left_out(column: str) -> Catalogue:
+    """The catalogue with a signal that is not rolled up."""
+    return Catalogue(
+        tuple(
+            msgspec.structs.replace(signal, rollup=False) if signal.column == column else signal
             for signal in catalogue().signals
         )
     )
@@ -98,13 +111,52 @@ def test_what_is_read_of_one_part_joins_no_other(store):
     [
         (without("soc_pct"), r"column soc_pct has no signal in config/signals.toml: put it back"),
         (retyped("soc_pct", "boolean"), r"is boolean in config/signals.toml but its column soc_pct is real"),
+        (without("probe_c"), r"column probe_c has no signal in config/signals.toml: put it back"),
+        (retyped("probe_c", "real"), r"is real in config/signals.toml but its column probe_c is real\[\]"),
+        (retyped("soc_pct", "real[]"), r"is real\[\] in config/signals.toml but its column soc_pct is real:"),
+        (retyped("soc_pct", "position"), r"is position in config/signals.toml but its column soc_pct is real:"),
     ],
 )
 def test_removing_or_retyping_one_is_refused_and_changes_nothing(store, wanted, said):
-    before = columns(store, "vehicle_reading")
+    tables = ("vehicle_reading", "cell_reading", "vehicle_state")
+    before = [columns(store, table) for table in tables]
     with pytest.raises(SignalRetyped, match=said):
         store.migrate(wanted)
-    assert columns(store, "vehicle_reading") == before
+    assert [columns(store, table) for table in tables] == before
+
+
+def test_a_new_list_becomes_a_column_of_cells(store):
+    cells = [(*row[:4], [3.5]) for row in fleet(seed=32)]
+    store.insert("cell_reading", [*COLUMNS[:4], "cell_v"], cells)
+    if store.is_timescale:
+        assert compress(store, "cell_reading") == 3
+    more = with_more(MODULES)
+    with connect(store.dsn, role="ingest") as conn, pytest.raises(SchemaOutdated, match=r"Vehicle\.Modules has no col"):
+        check_columns(conn, more)
+    store.migrate(more)
+    with connect(store.dsn, role="ingest") as conn:
+        check_columns(conn, more)
+    assert "module_v" not in columns(store, "vehicle_reading") | columns(store, "vehicle_state")
+    row = (START + timedelta(hours=1, milliseconds=1), 1, 1000, START, [3.5], [42.0, 43.0])
+    store.insert("cell_reading", [*COLUMNS[:4], "cell_v", "module_v"], [row])
+    assert store.ask("SELECT module_v FROM telemetry.cell_reading WHERE seq = 1000") == [([42.0, 43.0],)]
+
+
+def test_a_signal_that_is_rolled_up_from_now_on_is_so_for_all_days(empty_store):
+    store = empty_store
+    store.migrate(left_out("lv_battery_v"))
+    readings = fleet(seed=33, days=2)
+    store.insert("vehicle_reading", COLUMNS, readings)
+    store.note_changed(readings)
+    store.refresh(left_out("lv_battery_v"))
+    # A signal that had no column yet has nothing to roll up.
+    store.migrate(Catalogue((*left_out("lv_battery_v").signals, HUMIDITY)))
+    assert store.ask("SELECT count(*) FROM telemetry.stale_day") == [(0,)]
+    store.migrate(with_more(HUMIDITY))
+    assert store.refresh(with_more(HUMIDITY)) == 6
+    check_against_readings(store, readings)
+    store.migrate(with_more(HUMIDITY))
+    assert store.ask("SELECT count(*) FROM telemetry.stale_day") == [(0,)]
 
 
 def test_a_process_with_a_newer_catalogue_says_to_migrate(store):

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
+from config.settings import StoreSettings
 from ingest.store.connection import connect
 from ingest.store.readings import UnknownSignal, car_history, resolution_for
+from ingest.store.timeseries.retention import expire
 from tests.integration.store.readings import CLOCK_AHEAD, COLUMNS, START, fleet
 
 DAYS = 3
@@ -26,7 +28,7 @@ def history(store):
     table = table[table["vehicle_id"] == 1].sort_values(["ts", "seq"])
 
     def read(*columns, **options):
-        span = {"since": START, "until": START + timedelta(days=DAYS), **options}
+        span = {"since": START, "until": START + timedelta(days=DAYS), "now": START + timedelta(days=DAYS), **options}
         with connect(store.dsn, role="models") as conn:
             return car_history(conn, 1, columns, **span)
 
@@ -121,6 +123,36 @@ def test_the_resolution_follows_the_time_asked_for(history, days, chosen):
     found = read("lv_battery_v", until=START + timedelta(days=days))
     assert ("received_at" in found.columns) == (chosen == "raw")
     pd.testing.assert_frame_equal(found, read("lv_battery_v", until=START + timedelta(days=days), resolution=chosen))
+
+
+@pytest.mark.parametrize(
+    ("span_d", "age_d", "chosen"),
+    [(2, 400, "raw"), (2, 401, "hour"), (7, 90, "minute"), (7, 91, "hour"), (7, 1101, "day"), (800, 5000, "day")],
+)
+def test_it_is_one_that_is_still_kept(span_d, age_d, chosen):
+    assert resolution_for(timedelta(days=span_d), age=timedelta(days=age_d)) == chosen
+
+
+def test_it_is_one_that_these_settings_keep():
+    span, age = timedelta(days=7), timedelta(days=91)
+    assert resolution_for(span, age=age, store=StoreSettings(minute_days=91)) == "minute"
+
+
+def test_what_has_been_expired_is_read_from_what_is_left(store):
+    ordinary, recording = store.enrol("LFWA0000000000001")["LFWA0000000000001"], 2
+    assert store.enrol("LFWA0000000000002", replayed=True) == {"LFWA0000000000002": recording}
+    readings = fleet(seed=42, cars=2, days=DAYS)
+    store.insert("vehicle_reading", COLUMNS, readings)
+    store.note_changed(readings)
+    store.refresh()
+    now = START + timedelta(days=150)
+    with store.opened() as (conn, engine):
+        expire(conn, engine, StoreSettings(), now=now)
+        span = {"since": START, "until": START + timedelta(days=7), "now": now}
+        found = {car: len(car_history(conn, car, ["lv_battery_v"], **span)) for car in (ordinary, recording)}
+        hours = len(car_history(conn, ordinary, ["lv_battery_v"], resolution="hour", **span))
+        assert car_history(conn, ordinary, ["lv_battery_v"], resolution="minute", **span).empty
+    assert 0 < found[ordinary] == hours < found[recording]
 
 
 def test_nothing_stored_is_an_empty_frame_with_its_columns(history):

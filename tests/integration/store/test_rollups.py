@@ -158,6 +158,6 @@ def test_buckets_begin_at_utc_whatever_the_session_says(store):
     store.note_changed(readings)
     with store.opened() as (conn, engine):
         conn.execute("SET TIME ZONE 'Asia/Shanghai'")
-        engine.refresh(conn, catalogue(), keep_from=None)
+        engine.refresh(conn, catalogue(), minutes_from=None)
     buckets = {row[0].astimezone(UTC) for row in store.ask("SELECT bucket FROM telemetry.rollup_day")}
     assert buckets == {START}

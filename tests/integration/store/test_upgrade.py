@@ -139,7 +139,7 @@ def test_a_database_without_timescaledb_moves_to_it_with_its_rows_and_rollups(ma
     with store.opened() as (conn, _):
         plain.lay_out(conn, catalogue(), store.settings)
         conn.execute(sql_files.load("ingest.store", "all_days_stale"))
-        assert plain.refresh(conn, catalogue(), keep_from=None) == 9
+        assert plain.refresh(conn, catalogue(), minutes_from=None) == 9
     rollups = "SELECT bucket, vehicle_id, received_on, regime, n FROM telemetry.rollup_{} ORDER BY 1, 2, 3, 4"
     before = {level: store.ask(rollups.format(level)) for level in LEVELS}
     rows = everything(store)

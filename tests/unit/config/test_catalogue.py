@@ -29,6 +29,35 @@ def test_two_signals_may_not_share_a_column():
         parse_catalogue({"A": table, "B": table})
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("quality", "one that the store's own tables have"),
+        ("readings", "one that the store's own tables have"),
+        ("ctid", "one that the store's own tables have"),
+        ("x__n", "two underscores in a row"),
+        ("x" * 51, "longer than 50 letters"),
+        ("Speed", "small letters, digits and underscores"),
+        ("soc_at", "kept of soc in telemetry.vehicle_state"),
+        ("soc_seq", "kept of soc in telemetry.vehicle_state"),
+    ],
+)
+def test_a_column_that_collides_with_the_stores_own_is_refused(column, said):
+    table = {"type": "real", "on": ["bev"], "zh": "", "en": ""}
+    with pytest.raises(ValueError, match=rf"^config/signals\.toml, signal Vehicle\.X: .*{said}"):
+        parse_catalogue({"Vehicle.Soc": {**table, "column": "soc"}, "Vehicle.X": {**table, "column": column}})
+    parse_catalogue({"Vehicle.X": {**table, "column": "x" * 50}, "Vehicle.At": {**table, "column": "parked_at"}})
+
+
+@pytest.mark.parametrize("given", [{}, {"range": [0, 1e101]}, {"range": [float("-inf"), 0]}])
+def test_a_double_needs_a_range_or_no_rollup(given):
+    table = {"column": "energy_wh", "type": "double", "on": ["bev"], "zh": "", "en": ""}
+    with pytest.raises(ValueError, match=r"signal Vehicle\.X: type double needs a range within ±1e100, or rollup"):
+        parse_catalogue({"Vehicle.X": {**table, **given}})
+    parse_catalogue({"Vehicle.X": {**table, "rollup": False}})
+    parse_catalogue({"Vehicle.X": {**table, "range": [-1e100, 1e100]}})
+
+
 def test_every_fault_mode_charts_a_signal_and_every_lamp_has_one_mode():
     lamps = [lamp for mode in fault_modes().values() for lamp in mode.lamps]
     assert len(lamps) == len(set(lamps))

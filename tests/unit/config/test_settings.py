@@ -54,6 +54,20 @@ def test_a_named_file_must_exist(monkeypatch):
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "days", "setting"),
+    [
+        ("FOREWARN_STORE__HOUR_DAYS", 399, "store.hour_days"),
+        ("FOREWARN_STORE__READING_DAYS", 1101, "store.hour_days"),
+        ("FOREWARN_STORE__DAY_DAYS", 1099, "store.day_days"),
+    ],
+)
+def test_rollups_outlive_what_they_are_made_of(monkeypatch, variable, days, setting):
+    monkeypatch.setenv(variable, str(days))
+    with pytest.raises(SettingsInvalid, match=rf"^{setting}: it should be at least store\.\w+_days, \d+: .*\(it is"):
+        load_settings()
+
+
 def test_a_secret_is_never_shown(tmp_path, monkeypatch):
     (tmp_path / "forewarn.toml").write_text("[mqtt]\npassword = 12345\n")
     monkeypatch.setenv("FOREWARN_DATABASE__DSN", "hunter2secret")
