@@ -61,7 +61,7 @@ def everything(store) -> dict[str, list[tuple[Any, ...]]]:
     if store.ask("SELECT to_regclass('telemetry.charging_reading')")[0][0]:
         kept["charging_reading"] = _CHARGING
     return {
-        table: store.ask(f"SELECT {columns} FROM telemetry.{table} ORDER BY 1, 2") for table, columns in kept.items()
+        table: store.ask(f"SELECT {columns} FROM telemetry.{table} ORDER BY 1, 2, 3") for table, columns in kept.items()
     }
 
 
