@@ -21,6 +21,7 @@ from tests.integration.store.test_rollups import check_against_readings
 _SCHEMAS = ["telemetry", "pii", "care", "prediction", "safety", "audit"]
 # What readings, enrolment and refresh leave empty.
 _MORE = r"""
+INSERT INTO telemetry.expired_before (relation, day) VALUES ('vehicle_reading', '2026-02-01');
 INSERT INTO telemetry.vehicle_event (vehicle_id, ts, received_at, kind, code, state)
 VALUES (1, now(), now(), 'lamp', 'lv_battery', 'on');
 INSERT INTO telemetry.connector (operator, station, connector) VALUES ('op', 'st', '1');
