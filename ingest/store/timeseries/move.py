@@ -2,6 +2,7 @@
 too late, and no reading is left behind."""
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from config import sql as sql_files
@@ -9,6 +10,8 @@ from config.errors import UserMistake
 from ingest.store.timeseries.engine import READING_TABLES, READINGS_LOCK, Connection
 from ingest.store.timeseries.rollups import LEVELS
 from ingest.store.timeseries.views import parts_of
+
+_log = structlog.get_logger(__name__)
 
 
 class MoveBlocked(UserMistake):
@@ -47,30 +50,32 @@ def check_movable(conn: Connection) -> None:
 def sweep_roots(conn: Connection, *, moved: bool) -> int:
     """Find readings again that a writer without READINGS_LOCK wrote past the chunks while the tables were moved.
 
-    conn    : not autocommit, the owner's; the tables are hypertables
+    conn    : not autocommit, the owner's or a superuser's, who alone can reach them; the tables are hypertables
     moved   : they have just been, so that such a writer may still be at it
     Returns : how many were found
     """
+    may = conn.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,)
     swept = 0
     for table in READING_TABLES:
         name = sql.SQL("telemetry.{}").format(sql.Identifier(table))
-        size = conn.execute("SELECT pg_relation_size(%s::regclass)", (f"telemetry.{table}",)).fetchone()
-        if not moved and size == (0,):
-            continue
-        hold_readings(conn)
-        conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE").format(name))
-        swept += _sweep_root(conn, table, name)
+        size, live = conn.execute(
+            "SELECT pg_relation_size(root), pg_stat_get_live_tuples(root) FROM (SELECT %s::regclass) AS t (root)",
+            (f"telemetry.{table}",),
+        ).fetchone() or (0, 0)
+        if not may and live:
+            _log.warning("readings lie beside a hypertable: have a superuser run 'forewarn migrate' once", table=table)
+        if may and (moved or size):
+            hold_readings(conn)
+            conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE").format(name))
+            swept += _sweep_root(conn, table, name)
     return swept
 
 
 def _sweep_root(conn: Connection, table: str, name: sql.Composed) -> int:
-    sees_more = conn.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,)
-    if sees_more:
-        # Newer versions show nothing of a root table, ONLY or not, unless it is being restored: a superuser's word.
-        conn.execute("SET LOCAL timescaledb.restoring = on")
+    # Otherwise newer versions show nothing of a root table, ONLY or not, and older ones let nobody delete from it.
+    conn.execute("SET LOCAL timescaledb.restoring = on")
     conn.execute(sql.SQL(sql_files.load("ingest.store", "sweep_root")).format(table=name))
-    if sees_more:
-        conn.execute("SET LOCAL timescaledb.restoring = off")
+    conn.execute("SET LOCAL timescaledb.restoring = off")
     found = conn.execute(sql.SQL("INSERT INTO {} SELECT * FROM astray ON CONFLICT DO NOTHING").format(name)).rowcount
     if table == "vehicle_reading":
         conn.execute(
