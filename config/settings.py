@@ -89,7 +89,7 @@ class StoreSettings(_Group):
     timescaledb: Literal["auto", "required", "off"] = Field(
         "auto",
         description="TimescaleDB: auto uses it where the server has it, required refuses a server without, off"
-        " leaves a new database without it.",
+        " leaves a database on PostgreSQL alone as it is.",
     )
     chunk_days: int = Field(
         7, ge=1, le=30, description="Days of readings in one chunk of TimescaleDB; fewer where a day is large."

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import conninfo, sql
+
+# How fast a machine makes examples up says nothing of the code.
+hypothesis.settings.register_profile("forewarn", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("forewarn")
 
 ROOT = Path(__file__).resolve().parent.parent
 
