@@ -140,8 +140,9 @@ class RowGatherer:
         """Add samples of one message; ``lamps`` are those of a frame, which has one sample."""
         if lamps is not None:
             self._lamps[len(self._ts)] = lamps
-        for index, oddity in oddities.items():
-            self._oddities[len(self._ts) + index] = oddity
+        if oddities:
+            for index, oddity in oddities.items():
+                self._oddities[len(self._ts) + index] = oddity
         if source.frame is not None:
             self._frames[len(self._ts)] = source.frame
         as_tuple = msgspec.structs.astuple
@@ -149,10 +150,9 @@ class RowGatherer:
             self._ts.append(sample.ts)
             self._seq.append(sample.seq)
             self._values.append(as_tuple(sample.signals))
-        count = len(samples)
-        self._vehicle += [source.vehicle_id] * count
-        self._received += [source.received_ms] * count
-        self._topics += [source.topic] * count
+            self._vehicle.append(source.vehicle_id)
+            self._received.append(source.received_ms)
+            self._topics.append(source.topic)
 
     def rows(self, *, clock_ahead_ms: int) -> Rows:
         """Return everything gathered, with derived columns and quality flags."""

@@ -114,7 +114,8 @@ def sort_messages(
         except FrameRejected as rejection:
             result.received += 1
             result.dead.append(_letter(message, received_ms, rejection, standings))
-        standings.update((chosen or {}).get(place, {}))
+        if chosen and place in chosen:
+            standings.update(chosen[place])
     return result
 
 
@@ -205,14 +206,21 @@ def _take_samples(
 ) -> tuple[list[Any], dict[int, Oddity]]:
     """Return the samples that can be stored and what is odd about them; the others are dead letters one by one."""
     decoded = decoder.decode(message.payload, vin=vin)
-    result.received += len(decoded.samples) + len(decoded.bad)
-    result.dead += [
-        DeadLetter(received_ms, message.topic, sample.reason, sample.detail, sample.payload) for sample in decoded.bad
-    ]
     samples, oddities = decoded.samples, decoded.oddities
-    kept = [number for number, sample in enumerate(samples) if _is_possible(sample.ts, received_ms)]
-    if len(kept) == len(samples):
+    result.received += len(samples)
+    if decoded.bad:
+        result.received += len(decoded.bad)
+        result.dead += [
+            DeadLetter(received_ms, message.topic, bad.reason, bad.detail, bad.payload) for bad in decoded.bad
+        ]
+    # Nearly every message: a loop of its own, since it runs for every sample of a fleet.
+    lowest, highest = received_ms - LONGEST_BEHIND_MS, received_ms + LONGEST_AHEAD_MS
+    for sample in samples:
+        if not lowest <= sample.ts <= highest:
+            break
+    else:
         return samples, oddities
+    kept = [number for number, sample in enumerate(samples) if _is_possible(sample.ts, received_ms)]
     for number in sorted(set(range(len(samples))) - set(kept)):
         payload = encode_sample(samples[number], oddities.get(number))
         detail = _impossible(samples[number].ts, received_ms)
