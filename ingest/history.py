@@ -5,6 +5,7 @@ reading before was. So ingest only notes which days of which cars changed, and t
 stored. The flags depend on the readings alone, not on the order of their arrival or the number of workers.
 """
 
+import time
 from typing import Any, LiteralString
 
 import psycopg
@@ -12,8 +13,10 @@ from psycopg import sql
 
 from config import sql as sql_files
 from config.signals import Catalogue, catalogue
+from ingest.backoff import backoff_s
 from ingest.quality import BY_HISTORY, Quality
 
+_MOST_ATTEMPTS = 8
 # Days of cars that are judged in one transaction: some seconds of work.
 _AT_ONCE = 2000
 # A car that spoke again after so many days is asked for what it missed.
@@ -36,24 +39,44 @@ def judge_changed_days(conn: psycopg.Connection[Any]) -> int:
     conn.commit()
     assert newest is not None
     statement, count = _judge_statement(catalogue()), _count_statement()
-    changed = 0
+    changed = attempt = 0
     while True:
-        with conn.transaction(), conn.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_JUDGE_LOCK,))
-            values = {
-                "newest": newest[0],
-                "limit": _AT_ONCE,
-                "silent_days": _SILENT_DAYS,
-                "ahead": int(Quality.CLOCK_AHEAD),
-            }
-            cursor.execute(sql_files.load("ingest.store", "take_changed_days"), values)
-            row = cursor.execute("SELECT min(day), max(day) FROM judged_day").fetchone()
-            assert row is not None
-            if row[0] is None:
-                return changed
-            # Planned for these days: a plan for any would open every partition.
-            changed += cursor.execute(statement, {"first": row[0], "last": row[1]}, prepare=False).rowcount
-            cursor.execute(count)
+        try:
+            judged = _judge_some(conn, statement, count, newest=newest[0])
+        except psycopg.errors.DeadlockDetected:
+            # TimescaleDB moves a chunk to the columnstore just now; what was taken off the list is on it again.
+            attempt += 1
+            if attempt == _MOST_ATTEMPTS:
+                raise
+            time.sleep(backoff_s(0))
+            continue
+        if judged is None:
+            return changed
+        changed += judged
+        attempt = 0
+
+
+def _judge_some(
+    conn: psycopg.Connection[Any], statement: sql.Composed, count: sql.Composed, *, newest: int | None
+) -> int | None:
+    """Judge the oldest days of the list up to ``newest``; return how many readings changed, None when none is left."""
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_JUDGE_LOCK,))
+        values = {
+            "newest": newest,
+            "limit": _AT_ONCE,
+            "silent_days": _SILENT_DAYS,
+            "ahead": int(Quality.CLOCK_AHEAD),
+        }
+        cursor.execute(sql_files.load("ingest.store", "take_changed_days"), values)
+        row = cursor.execute("SELECT min(day), max(day) FROM judged_day").fetchone()
+        assert row is not None
+        if row[0] is None:
+            return None
+        # Planned for these days: a plan for any would open every partition.
+        changed = cursor.execute(statement, {"first": row[0], "last": row[1]}, prepare=False).rowcount
+        cursor.execute(count)
+    return changed
 
 
 def _judge_statement(signals: Catalogue) -> sql.Composed:

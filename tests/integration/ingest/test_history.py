@@ -1,6 +1,7 @@
 """Flags that need the readings before: the same whatever the order, the batches and the workers."""
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,3 +194,21 @@ def test_the_order_of_arrival_does_not_matter(database, write, order, sizes, dat
                 flags(database)
     assert not waiting
     assert flags(database) == wanted
+
+
+def test_a_deadlock_costs_the_judge_a_turn_and_no_day(database, write, monkeypatch):  # noqa: F811
+    """TimescaleDB's columnstore policy and the judge may meet on a chunk."""
+    write(got(*drive(0, {"soc": 80}, {"soc": 79}, {"soc": 40})))
+    judge, deadlocks = history._judge_some, [psycopg.errors.DeadlockDetected()] * 2
+
+    def meet_it_twice(*arguments, **options):
+        if deadlocks:
+            raise deadlocks.pop()
+        return judge(*arguments, **options)
+
+    monkeypatch.setattr(history, "_judge_some", meet_it_twice)
+    monkeypatch.setattr(history, "backoff_s", lambda attempt: 0.0)
+    assert flags(database) == [0, 0, Quality.JUMP]
+    deadlocks += [psycopg.errors.DeadlockDetected()] * 8
+    with pytest.raises(psycopg.errors.DeadlockDetected):
+        flags(database)
