@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 # The folder of a demo inside the data folder: its servers, its database and its models, apart from the real ones.
 FOLDER = "demo"
 _TOP = 10
+# A fleet that shows something in minutes: far more faults than on the road, mostly the two that models are made of, and
+# reports every minute and a half under way.
+_FAULTY_SHARE = 0.3
+_MODES = ("hv_self_discharge", "lv_battery", "hv_self_discharge", "lv_battery", "tyre_leak")
+_SAMPLING_S = (90.0, 900.0, 360.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,20 @@ def _empty(settings: Settings) -> None:
 
 def _publish_fleet(settings: Settings, *, vehicles: int, days: int, seed: int, end: datetime) -> Outcomes:
     from alerts.dealers import load_sample_dealers
-    from forewarn.simulator import messages, simulate_fleet
+    from forewarn.simulator import Sampling, messages, simulate_fleet
 
     assert settings.database.dsn is not None
     with progress_bar(f"Simulating {vehicles} cars for {days} days", total=vehicles) as advance:
-        fleet = simulate_fleet(vehicles=vehicles, days=days, seed=seed, end=end, on_progress=advance)
+        fleet = simulate_fleet(
+            vehicles=vehicles,
+            days=days,
+            seed=seed,
+            end=end,
+            faulty_share=_FAULTY_SHARE,
+            sampling=Sampling(*_SAMPLING_S),
+            modes=_MODES,
+            on_progress=advance,
+        )
     with connect(settings.database.dsn, role="alerts") as conn:
         load_sample_dealers(conn)
     with connect(settings.database.dsn, role="admin") as conn:

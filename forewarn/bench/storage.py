@@ -25,7 +25,7 @@ from config.signals import catalogue
 from forewarn.embedded.postgres import start_cluster
 from forewarn.message import Message
 from forewarn.progress import progress_bar
-from forewarn.simulator import Fleet, messages, simulate_fleet
+from forewarn.simulator import Fleet, Sampling, messages, simulate_fleet
 from ingest import inbox
 from ingest.gate import Gate
 from ingest.store.connection import connect
@@ -37,7 +37,7 @@ from ingest.store.timeseries.engine import Engine
 from ingest.writer import Epoch, Writer
 
 # A driving car reports every 10 s, the densest that the fleet's telemetry is.
-_STEP_S = 10.0
+_DENSE = Sampling(drive_s=10.0, charge_s=30.0, cells_s=40.0)
 _YEAR = timedelta(days=365)
 # What a page shows of a car at once.
 _COLUMNS = ("soc_pct", "pack_v", "lv_battery_v", "cell_spread_mv", "cell_low_dev_mv", "insulation_kohm")
@@ -119,7 +119,7 @@ def _own_database(dsn: str) -> Iterator[str]:
 def _measure(dsn: str, settings: Settings, *, cars: int, days: int, say: Say) -> StorageResult:
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with progress_bar(f"Simulating {cars} cars for {days} days", total=cars) as advance:
-        fleet = simulate_fleet(vehicles=cars, days=days, seed=2, end=end, step_s=_STEP_S, on_progress=advance)
+        fleet = simulate_fleet(vehicles=cars, days=days, seed=2, end=end, sampling=_DENSE, on_progress=advance)
     with connect(dsn, role="admin") as conn:
         enrol(conn, fleet.enrolments, chosen_at=fleet.start)
     on_time, late = _held_back(fleet)
@@ -222,7 +222,7 @@ def _refresh(conn: Connection, last: Any) -> tuple[float, int]:
 def _year_of_one_car(dsn: str, settings: Settings, conn: Connection, *, end: datetime, say: Say) -> float:
     """Return the median of how long a year of one car's hourly rollups takes to become a frame, in ms."""
     say("Storing a year of one car and rolling it up")
-    fleet = simulate_fleet(vehicles=1, days=_YEAR.days, seed=3, end=end, step_s=_STEP_S)
+    fleet = simulate_fleet(vehicles=1, days=_YEAR.days, seed=3, end=end, sampling=_DENSE)
     (vehicle_id,) = enrol(conn, fleet.enrolments, chosen_at=fleet.start).values()
     _store(dsn, settings.ingest, chain(messages(fleet)))
     conn.execute(sql_files.load("forewarn.bench", "one_car_stale"), (vehicle_id,))

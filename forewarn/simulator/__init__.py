@@ -1,10 +1,12 @@
 """A simulated fleet: cars that live, age and break, and what they would have sent.
 
-fleet draws who and what · usage, climate, pack, lv_battery, tyres and drivetrain are the physics · sampling, readings
-and network are what is seen of it · messages is what is published · truth is kept apart.
+draws and faults say who, what and what breaks · habits, usage, driving, pack, cells, insulation, lv_battery, tyres,
+brakes, engine and drive_unit are the physics, joined by block · lamps say when the car itself complains · readings,
+observation and network are what is seen of it · messages, files and into_store are the ways out · truth is kept apart.
 """
 
-from forewarn.simulator.fleet import Fleet, SimulatedVehicle, simulate_fleet
+from forewarn.simulator.fleet import Fleet, FleetPlan, SimulatedVehicle, simulate_fleet
 from forewarn.simulator.messages import messages
+from forewarn.simulator.sampling import Sampling
 
-__all__ = ["Fleet", "SimulatedVehicle", "messages", "simulate_fleet"]
+__all__ = ["Fleet", "FleetPlan", "Sampling", "SimulatedVehicle", "messages", "simulate_fleet"]

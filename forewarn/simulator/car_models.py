@@ -10,19 +10,31 @@ from config.signals import Powertrain
 
 @dataclass(frozen=True)
 class CarModel:
-    """What all cars of one model share. Pack values are 0 where there is no pack."""
+    """What all cars of one model share. Values of the pack are 0 where there is no pack.
+
+    cell_mohm     : resistance of a cell at 25 C
+    probes        : temperature probes in the pack
+    motor_k_per_kw, inverter_k_per_kw : how much warmer a kW through them makes motor and inverter in the long run
+    pad_km        : distance a set of front pads lasts with a driver of average style
+    """
 
     name: str
+    vin_code: str
     powertrain: Powertrain
     share: float
+    mass_kg: float
+    drag_m2: float
     chemistry: Literal["NMC", "LFP"] | None = None
     cells: int = 0
     capacity_ah: float = 0.0
     cell_mohm: float = 0.0
+    probes: int = 0
+    motor_k_per_kw: float = 1.5
+    inverter_k_per_kw: float = 1.6
     kwh_per_100km: float = 0.0
     placard_kpa: float = 240.0
     lv_capacity_ah: float = 60.0
-    vin_code: str = "A"
+    pad_km: float = 45000.0
 
     @property
     def has_pack(self) -> bool:
@@ -32,14 +44,36 @@ class CarModel:
     def has_engine(self) -> bool:
         return self.powertrain != "bev"
 
+    @property
+    def nominal_v(self) -> float:
+        return self.cells * (3.2 if self.chemistry == "LFP" else 3.65)
+
+    @property
+    def pack_kwh(self) -> float:
+        return self.nominal_v * self.capacity_ah / 1000
+
 
 MODELS = (
-    CarModel("Forewarn E5", "bev", 0.34, "NMC", 96, 150.0, 0.9, 14.5, 250.0, 45.0, "A"),
-    CarModel("Forewarn E7", "bev", 0.16, "NMC", 108, 200.0, 0.7, 17.0, 260.0, 60.0, "B"),
-    CarModel("Forewarn E3", "bev", 0.14, "LFP", 104, 135.0, 0.8, 12.5, 240.0, 45.0, "C"),
-    CarModel("Forewarn P5", "phev", 0.12, "NMC", 96, 52.0, 1.6, 17.0, 250.0, 60.0, "D"),
-    CarModel("Forewarn C4", "ice", 0.14, placard_kpa=230.0, lv_capacity_ah=60.0, vin_code="E"),
-    CarModel("Forewarn C6", "ice", 0.10, placard_kpa=240.0, lv_capacity_ah=70.0, vin_code="F"),
+    CarModel(
+        "Forewarn E5", "A", "bev", 0.25, 1750, 0.62, "NMC", 96, 150.0, 0.55, 24, 1.5, 1.6, 14.5, 250.0, 45.0, 70e3
+    ),
+    CarModel(
+        "Forewarn E7", "B", "bev", 0.13, 2250, 0.72, "NMC", 108, 200.0, 0.45, 32, 1.1, 1.2, 17.0, 260.0, 60.0, 62e3
+    ),
+    CarModel(
+        "Forewarn E2", "G", "bev", 0.11, 1350, 0.60, "NMC", 87, 120.0, 0.60, 19, 2.0, 2.1, 12.5, 240.0, 45.0, 75e3
+    ),
+    CarModel(
+        "Forewarn E3", "C", "bev", 0.12, 1550, 0.60, "LFP", 104, 135.0, 0.50, 16, 1.8, 1.9, 12.5, 240.0, 45.0, 72e3
+    ),
+    CarModel(
+        "Forewarn E9", "H", "bev", 0.06, 2100, 0.70, "LFP", 120, 190.0, 0.45, 24, 1.2, 1.3, 16.0, 260.0, 60.0, 62e3
+    ),
+    CarModel(
+        "Forewarn P5", "D", "phev", 0.11, 1900, 0.68, "NMC", 96, 52.0, 0.90, 16, 1.6, 1.8, 17.0, 250.0, 60.0, 52e3
+    ),
+    CarModel("Forewarn C4", "E", "ice", 0.13, 1350, 0.63, placard_kpa=230.0, lv_capacity_ah=60.0, pad_km=42e3),
+    CarModel("Forewarn C6", "F", "ice", 0.09, 1650, 0.70, placard_kpa=240.0, lv_capacity_ah=70.0, pad_km=38e3),
 )
 
 # ISO 3779: what letters count for in the check digit, and the weight of each of the 17 places.

@@ -1,106 +1,175 @@
 """What is going to break in a car and when: the plan, not the physics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from config.faults import fault_modes
 from forewarn.simulator.car_models import CarModel
+from forewarn.simulator.time import DAY_S
 
-DAY_S = 86400.0
 # Faulty cars live on beyond the end of the fleet, so that it is known when their lamp would have come on.
 BEYOND_D = 25
 
-Mode = Literal["hv_self_discharge", "lv_battery", "tyre_leak"]
+Mode = str
 
-# How long a fault grows before its lamp, in days, and how steeply at the end (exponent of its growth).
-_GROWTH_D: dict[Mode, tuple[float, float]] = {
-    "hv_self_discharge": (28.0, 60.0),
-    "lv_battery": (18.0, 45.0),
-    "tyre_leak": (5.0, 18.0),
+
+@dataclass(frozen=True)
+class Growth:
+    """How faults of one mode grow.
+
+    days         : from onset to full strength, from … to
+    steepness    : exponent of the growth: 0 is a straight line, 3 stays small for long
+    sudden_share : those that break within minutes, with nothing to see before
+    paused_share : those that come and go
+    """
+
+    days: tuple[float, float]
+    steepness: tuple[float, float]
+    sudden_share: float
+    paused_share: float = 0.0
+
+
+GROWTH: dict[Mode, Growth] = {
+    "hv_self_discharge": Growth((25, 70), (1.5, 2.8), 0.12),
+    "hv_connection": Growth((20, 80), (1.0, 2.5), 0.05, 0.15),
+    "hv_sampling": Growth((10, 60), (0.3, 2.0), 0.10, 0.35),
+    "insulation": Growth((15, 60), (1.0, 2.5), 0.10, 0.30),
+    "lv_battery": Growth((18, 50), (1.0, 2.2), 0.08),
+    "brake_wear": Growth((20, 70), (0.1, 0.8), 0.0),
+    "tyre_leak": Growth((4, 20), (0.05, 0.6), 0.15),
+    "coolant": Growth((8, 45), (0.3, 1.5), 0.12, 0.2),
+    "oil_pressure": Growth((10, 60), (0.5, 2.0), 0.10),
+    "drive_heat": Growth((10, 60), (0.5, 2.0), 0.10, 0.1),
+    "dcdc": Growth((10, 50), (0.5, 2.0), 0.15, 0.15),
 }
-_STEEPNESS: dict[Mode, tuple[float, float]] = {
-    "hv_self_discharge": (1.5, 2.8),
-    "lv_battery": (1.0, 2.2),
-    "tyre_leak": (0.05, 0.6),
-}
-# Some break from one hour to the next, with nothing to see before: no model can catch those.
-_SUDDEN_SHARE = 0.08
-# Of ten faulty cars, which fault each has.
-_DEAL: tuple[Mode, ...] = (
+# Of eighteen faulty cars, which fault each has: the two that break down most often more often, every one at least once.
+DEAL: tuple[Mode, ...] = (
     "hv_self_discharge",
     "lv_battery",
+    "insulation",
+    "tyre_leak",
+    "lv_battery",
+    "hv_connection",
     "hv_self_discharge",
+    "coolant",
+    "drive_heat",
+    "lv_battery",
+    "hv_sampling",
+    "oil_pressure",
+    "hv_self_discharge",
+    "brake_wear",
+    "dcdc",
     "lv_battery",
     "tyre_leak",
     "hv_self_discharge",
-    "lv_battery",
-    "hv_self_discharge",
-    "lv_battery",
-    "hv_self_discharge",
 )
+# Full strength; about 1 lights the lamp, if the car is used in a way that shows it.
+_STRENGTH = (0.6, 1.8)
+_SUDDEN_S = (60.0, 2400.0)
+_REPAIRED_BEFORE_SHARE = 0.08
+_PAUSE_D, _PAUSE_EVERY_D = (0.3, 4.0), 7.0
+# Lamps are aimed at between this share of the fleet's days and so many days after its end.
+_AIMED_FROM, _AIMED_BEYOND_D = 0.12, 17.0
+_GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
 class FaultPlan:
     """One fault of one car; times in seconds since the fleet began.
 
-    aimed_s  : when the lamp is meant to come on; the physics decides when it does
+    growth_s : from onset to full strength
+    strength : severity after that; about 1 lights the lamp
     place    : number of the cell or of the wheel, from 0
+    pauses   : times in which the fault does not show
     repair_s : when the workshop mends it, None if not within what is simulated
     """
 
     mode: Mode
     onset_s: float
-    aimed_s: float
+    growth_s: float
+    strength: float
     steepness: float
     place: int
     sudden: bool
+    pauses: tuple[tuple[float, float], ...] = ()
     repair_s: float | None = None
 
     def repaired_at(self, repair_s: float) -> "FaultPlan":
         return replace(self, repair_s=repair_s)
 
+    def severity(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far the fault has come: 0 before its onset, in its pauses and after its repair."""
+        part = np.clip((t_s - self.onset_s) / self.growth_s, 0.0, 1.0)
+        grown: NDArray[np.float64] = self.strength * np.expm1(self.steepness * part) / np.expm1(self.steepness)
+        for begins, ends in self.pauses:
+            grown[(t_s >= begins) & (t_s < ends)] = 0.0
+        if self.repair_s is not None:
+            grown[t_s >= self.repair_s] = 0.0
+        return grown
 
-def deal_modes(count: int) -> list[Mode]:
+
+def deal_modes(count: int, deal: Sequence[Mode] = DEAL) -> list[Mode]:
     """Return the fault of each of ``count`` faulty cars: a fixed mix, so that small fleets have every fault too."""
-    return [_DEAL[i % len(_DEAL)] for i in range(count)]
+    return [deal[i % len(deal)] for i in range(count)]
 
 
 def can_have(model: CarModel, mode: Mode) -> bool:
-    # The flat voltage curve of LFP hides self-discharge until the very end: another story than the one told here.
-    return mode != "hv_self_discharge" or model.chemistry == "NMC"
+    return model.powertrain in fault_modes()[mode].on
 
 
-def draw_plan(mode: Mode, model: CarModel, *, days: int, lamp_before_end: bool, rng: np.random.Generator) -> FaultPlan:
-    """Return when a fault starts and when its lamp is aimed at: before the fleet's end, or soon after it."""
-    aimed_d = rng.uniform(0.3 * days, 0.98 * days) if lamp_before_end else rng.uniform(days + 2.0, days + 17.0)
-    sudden = bool(rng.random() < _SUDDEN_SHARE)
-    growth_d = rng.uniform(0.02, 0.15) if sudden else rng.uniform(*_GROWTH_D[mode])
-    places = {"hv_self_discharge": model.cells, "lv_battery": 1, "tyre_leak": 4}[mode]
+def draw_plan(mode: Mode, model: CarModel, *, days: int, nth: int, rng: np.random.Generator) -> FaultPlan:
+    """Return when a fault starts and how it grows.
+
+    nth : how many faults of this mode the fleet has had: their lamps are spread over its days and the time after it
+    """
+    growth = GROWTH[mode]
+    earliest, latest = _AIMED_FROM * days, days + _AIMED_BEYOND_D
+    aimed_s = (earliest + (latest - earliest) * ((nth * _GOLDEN + 0.2 + rng.uniform(0, 0.2)) % 1.0)) * DAY_S
+    sudden = bool(rng.random() < growth.sudden_share)
+    growth_s = rng.uniform(*_SUDDEN_S) if sudden else rng.uniform(*growth.days) * DAY_S
+    onset_s = aimed_s - growth_s * rng.uniform(0.7, 1.0)
+    pauses = _draw_pauses(rng, onset_s, growth_s) if not sudden and rng.random() < growth.paused_share else ()
+    repair_s = None
+    if not sudden and rng.random() < _REPAIRED_BEFORE_SHARE:
+        repair_s = onset_s + growth_s * rng.uniform(0.4, 0.8)
     return FaultPlan(
         mode=mode,
-        onset_s=(aimed_d - growth_d) * DAY_S,
-        aimed_s=aimed_d * DAY_S,
-        steepness=rng.uniform(*_STEEPNESS[mode]),
-        place=int(rng.integers(places)),
+        onset_s=onset_s,
+        growth_s=growth_s,
+        strength=rng.uniform(*_STRENGTH) * (1.15 if sudden else 1.0),
+        steepness=rng.uniform(*growth.steepness),
+        place=int(rng.integers(max(4, model.cells))) % (4 if mode == "tyre_leak" else max(1, model.cells)),
         sudden=sudden,
+        pauses=pauses,
+        repair_s=repair_s,
     )
 
 
-def progress(
-    plan: FaultPlan | None, mode: Mode, t_s: NDArray[np.float64], *, highest: float = 1.6
-) -> NDArray[np.float64]:
-    """Return how far a fault of ``mode`` has come at ``t_s``.
+def _draw_pauses(rng: np.random.Generator, onset_s: float, growth_s: float) -> tuple[tuple[float, float], ...]:
+    count = 1 + rng.poisson(1.4 * growth_s / DAY_S / _PAUSE_EVERY_D)
+    begins = np.sort(rng.uniform(onset_s, onset_s + 1.6 * growth_s, count))
+    lengths = rng.uniform(*_PAUSE_D, count) * DAY_S
+    return tuple(zip(begins.tolist(), (begins + lengths).tolist(), strict=True))
 
-    t_s     : (n,) seconds since the fleet began
-    Returns : (n,) 0 before onset and after repair, 1 when the lamp is due, at most ``highest``
-    """
-    if plan is None or plan.mode != mode:
-        return np.zeros_like(t_s)
-    part = np.clip((t_s - plan.onset_s) / (plan.aimed_s - plan.onset_s), 0.0, 2.0)
-    grown: NDArray[np.float64] = np.expm1(plan.steepness * part) / np.expm1(plan.steepness)
-    if plan.repair_s is not None:
-        grown = np.where(t_s >= plan.repair_s, 0.0, grown)
-    return np.minimum(grown, highest)
+
+class Faults:
+    """The faults of a block's cars, as their physics asks for them."""
+
+    def __init__(self, plans: Sequence[FaultPlan | None]) -> None:
+        self.plans = plans
+
+    def severity(self, mode: Mode, car: NDArray[np.int64], t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far a fault of ``mode`` has come; (n,) 0 for cars that have another or none."""
+        result = np.zeros(len(t_s))
+        for number, plan in enumerate(self.plans):
+            if plan is not None and plan.mode == mode:
+                rows = car == number
+                result[rows] = plan.severity(t_s[rows])
+        return result
+
+    def of(self, mode: Mode) -> dict[int, FaultPlan]:
+        """Return the plans of a mode by number of the car."""
+        return {car: plan for car, plan in enumerate(self.plans) if plan is not None and plan.mode == mode}

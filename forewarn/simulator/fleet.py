@@ -1,23 +1,70 @@
-"""Draws a fleet: which cars, whose, and what is going to break."""
+"""Draws a fleet: which cars, whose, and what is going to break. Then lets it live, block by block."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
+from multiprocessing import get_context
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from forewarn.simulator.car import ODDITIES, CarDraw, Lamp, simulate_car
+from forewarn.simulator.block import Block, Charge, run_block
 from forewarn.simulator.car_models import CarModel, draw_model, vin
 from forewarn.simulator.climate import Climate
-from forewarn.simulator.faults import BEYOND_D, FaultPlan, Mode, can_have, deal_modes, draw_plan
+from forewarn.simulator.draws import ODDITIES, CarDraw, can_be
+from forewarn.simulator.faults import BEYOND_D, DEAL, FaultPlan, Mode, can_have, deal_modes, draw_plan
+from forewarn.simulator.lamps import Lamp
+from forewarn.simulator.observation import observe
 from forewarn.simulator.people import Person, draw_person
 from forewarn.simulator.readings import Readings
-from forewarn.simulator.truth import truth_of
+from forewarn.simulator.sampling import Sampling
+from forewarn.simulator.truth import Truth, truth_of
 from ingest.store.enrolment import Enrolment
 
-_ODD_SHARE = 0.5
+DEFAULT_FAULTY_SHARE = 0.02
+_ODD_SHARE = 0.4
+# A block this large fills the caches' second level and a few hundred MB: some 400 reports a day and car.
+_BLOCK_CAR_DAYS = 360
+_MOST_IN_BLOCK = 64
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """Which fleet: the same plan gives the same fleet, to the byte.
+
+    end          : aware; everything is received before it
+    faulty_share : share of cars that something breaks in
+    modes        : which faults they are dealt, in turn
+    """
+
+    vehicles: int
+    days: int
+    seed: int
+    end: datetime
+    faulty_share: float = DEFAULT_FAULTY_SHARE
+    sampling: Sampling = field(default_factory=Sampling)
+    modes: tuple[Mode, ...] = DEAL
+
+    def __post_init__(self) -> None:
+        step_s = self.sampling.drive_s
+        if self.vehicles < 1 or self.days < 1 or not 0 <= self.faulty_share <= 1 or not self.modes:
+            raise ValueError(
+                "a fleet has at least one vehicle, one day and one fault, and a share of faulty cars in 0..1"
+            )
+        if min(step_s or 1.0, self.sampling.charge_s, self.sampling.cells_s) < 1:
+            raise ValueError("cars report once a second at most")
+
+    @property
+    def start(self) -> datetime:
+        return self.end.astimezone(UTC).replace(microsecond=0) - timedelta(days=self.days)
 
 
 @dataclass(frozen=True)
@@ -27,13 +74,14 @@ class SimulatedVehicle:
     enrolment: Enrolment
     readings: Readings
     lamps: list[Lamp]
+    charges: list[Charge]
     plan: FaultPlan | None
     oddity: str | None
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A simulated fleet; everything it sent was received in [start, end)."""
+    """A simulated fleet in memory; everything it sent was received in [start, end)."""
 
     vehicles: tuple[SimulatedVehicle, ...]
     start: datetime
@@ -48,8 +96,8 @@ class Fleet:
         return sum(len(vehicle.readings.ts_ms) for vehicle in self.vehicles)
 
     @cached_property
-    def truth(self) -> pd.DataFrame:
-        return truth_of(self.vehicles, self.start)
+    def truth(self) -> Truth:
+        return truth_of(self.vehicles, self.start, (self.end - self.start).days)
 
 
 def simulate_fleet(
@@ -59,74 +107,137 @@ def simulate_fleet(
     seed: int,
     end: datetime,
     faulty_share: float = 0.3,
-    step_s: float = 90.0,
+    sampling: Sampling | None = None,
+    modes: Sequence[Mode] = DEAL,
+    processes: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> Fleet:
-    """Simulate a fleet until ``end`` (aware); the same arguments give the same fleet, to the byte.
+    """Simulate a fleet that fits into memory, until ``end`` (aware); see FleetPlan and ``each_task``.
 
-    faulty_share : share of cars that something breaks in; half of their lamps come on before ``end``, half after
-    step_s       : seconds between reports of a car that drives
-    on_progress  : is told how many cars are done
-    Raises       : ValueError, when there is nothing to simulate
+    Raises : ValueError, when there is nothing to simulate
     """
-    if vehicles < 1 or days < 1 or not 0 <= faulty_share <= 1 or step_s < 1:
-        raise ValueError("a fleet has at least one vehicle and one day, a share of faulty cars in 0..1, a step >= 1 s")
-    end = end.astimezone(UTC).replace(microsecond=0)
-    start = end - timedelta(days=days)
-    climates: dict[str, Climate] = {}
-    simulated = []
-    for number, draw in enumerate(_draw(vehicles, days, seed, faulty_share)):
-        city = draw.person.city
-        climate = climates.get(city.name)
-        if climate is None:
-            climate = climates[city.name] = Climate(city, start=start, days=days + BEYOND_D, seed=seed)
-        life = simulate_car(draw, climate, start=start, days=days, step_s=step_s)
-        simulated.append(SimulatedVehicle(draw.enrolment, life.readings, life.lamps, life.plan, draw.oddity))
+    plan = FleetPlan(vehicles, days, seed, end, faulty_share, sampling or Sampling(), tuple(modes))
+    simulated: dict[int, SimulatedVehicle] = {}
+    for cars in each_task(plan, _all_observed, processes=processes):
+        simulated.update(cars)
         if on_progress is not None:
-            on_progress(number + 1)
-    return Fleet(tuple(simulated), start, end)
+            on_progress(len(simulated))
+    return Fleet(tuple(simulated[number] for number in range(vehicles)), plan.start, plan.end.astimezone(UTC))
 
 
-def _draw(vehicles: int, days: int, seed: int, faulty_share: float) -> list[CarDraw]:
-    root = np.random.SeedSequence(seed)
-    fleet_seed, *car_seeds = root.spawn(vehicles + 1)
-    rng = np.random.default_rng(fleet_seed)
-    faulty = rng.permutation(vehicles)[: round(vehicles * faulty_share)]
-    modes: dict[int, tuple[Mode, bool]] = {}
+def observed(plan: FleetPlan, block: Block, numbers: Sequence[int]) -> dict[int, SimulatedVehicle]:
+    """Return the cars of a block by their number in the fleet."""
+    readings = observe(block, start=plan.start, days=plan.days)
+    return {
+        number: SimulatedVehicle(draw.enrolment, sent, life.lamps, life.charges, life.plan, draw.oddity)
+        for number, draw, sent, life in zip(numbers, block.draws, readings, block.lives, strict=True)
+    }
+
+
+def _all_observed(plan: FleetPlan, blocks: "Blocks") -> dict[int, SimulatedVehicle]:
+    return {number: car for block, numbers in blocks for number, car in observed(plan, block, numbers).items()}
+
+
+Blocks = Iterator[tuple[Block, Sequence[int]]]
+_Task = Sequence[Sequence[tuple[int, CarDraw]]]
+
+
+def each_task(
+    plan: FleetPlan, work: Callable[[FleetPlan, Blocks], T], *, processes: int | None = None, car_days: int = 0
+) -> Iterator[T]:
+    """Yield what ``work`` makes of the fleet, some blocks at a time, in a fixed order.
+
+    work      : a function of a module, called in a process of its own with blocks and the numbers of their cars
+    processes : None is one for each processor; 1 stays in this one
+    car_days  : a task is at least this much, unless the fleet is smaller
+    """
+    tasks = [(plan, part, work) for part in _tasks(_blocks(plan), plan.days, car_days)]
+    count = min(processes or len(os.sched_getaffinity(0)), len(tasks))
+    if count == 1:
+        yield from (_run(task) for task in tasks)
+        return
+    # Spawned, since a fork copies the threads of whoever shows progress or holds a connection in no usable state.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        waiting: deque[Future[T]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(_run, task))
+            # Results may be large: no more are made than are taken.
+            if len(waiting) > count + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _run(task: tuple[FleetPlan, _Task, Callable[[FleetPlan, Blocks], T]]) -> T:
+    plan, blocks, work = task
+    return work(plan, _lived(plan, blocks))
+
+
+def _lived(plan: FleetPlan, blocks: _Task) -> Blocks:
+    for cars in blocks:
+        climates = {
+            name: Climate(city, start=plan.start, days=plan.days + BEYOND_D, seed=plan.seed)
+            for name, city in {draw.person.city.name: draw.person.city for _, draw in cars}.items()
+        }
+        draws = tuple(draw for _, draw in cars)
+        block = run_block(draws, climates, start=plan.start, days=plan.days, sampling=plan.sampling)
+        yield block, [number for number, _ in cars]
+
+
+def _blocks(plan: FleetPlan) -> list[list[tuple[int, CarDraw]]]:
+    """Return the cars by blocks: of one model each, those that break apart from those that do not."""
+    size = max(1, min(_MOST_IN_BLOCK, _BLOCK_CAR_DAYS // plan.days))
+
+    def kind(car: tuple[int, CarDraw]) -> tuple[str, bool]:
+        return car[1].model.name, car[1].plan is not None
+
+    cars = sorted(enumerate(draw_cars(plan)), key=lambda car: (*kind(car), car[0]))
+    blocks = []
+    for _, same in groupby(cars, key=kind):
+        some = list(same)
+        blocks += [some[begin : begin + size] for begin in range(0, len(some), size)]
+    return blocks
+
+
+def _tasks(blocks: _Task, days: int, car_days: int) -> Iterator[_Task]:
+    some: list[Sequence[tuple[int, CarDraw]]] = []
+    for block in blocks:
+        some.append(block)
+        if sum(map(len, some)) * days >= car_days:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def draw_cars(plan: FleetPlan) -> list[CarDraw]:
+    """Return every car of the fleet before it lives."""
+    rng = np.random.default_rng((plan.seed, 0))
+    faulty = rng.permutation(plan.vehicles)[: round(plan.vehicles * plan.faulty_share)]
+    modes: dict[int, tuple[Mode, int]] = {}
     dealt: dict[Mode, int] = {}
-    for number, mode in zip(faulty.tolist(), deal_modes(len(faulty)), strict=True):
-        # By turns before and after the end, counted per fault: a small fleet has lamps to learn and lamps to predict.
+    for number, mode in zip(faulty.tolist(), deal_modes(len(faulty), plan.modes), strict=True):
+        # Lamps are spread over time fault by fault: a small fleet has some to learn and some to predict.
+        modes[number] = (mode, dealt.get(mode, 0))
         dealt[mode] = dealt.get(mode, 0) + 1
-        modes[number] = (mode, dealt[mode] % 2 == 1)
-    draws = []
-    for number in range(vehicles):
-        # Two streams: what the car is, and how it lives.
-        draw_seed, life_seed = car_seeds[number].spawn(2)
-        car_rng = np.random.default_rng(draw_seed)
-        draws.append(_draw_car(number, seed, days, modes.get(number), car_rng, life_seed))
-    return draws
+    return [_draw_car(number, plan, modes.get(number)) for number in range(plan.vehicles)]
 
 
-def _draw_car(
-    number: int,
-    seed: int,
-    days: int,
-    fault: tuple[Mode, bool] | None,
-    rng: np.random.Generator,
-    life_seed: np.random.SeedSequence,
-) -> CarDraw:
+def _draw_car(number: int, plan: FleetPlan, fault: tuple[Mode, int] | None) -> CarDraw:
+    seed = (plan.seed, 1, number)
+    rng = np.random.default_rng(seed)
     person = draw_person(rng, number=number)
     model = draw_model(rng)
-    plan = None
+    fault_plan = None
     oddity: str | None = None
     if fault is not None:
-        mode, before = fault
+        mode, nth = fault
         while not can_have(model, mode):
             model = draw_model(rng)
-        plan = draw_plan(mode, model, days=days, lamp_before_end=before, rng=rng)
+        fault_plan = draw_plan(mode, model, days=plan.days, nth=nth, rng=rng)
     elif rng.random() < _ODD_SHARE:
-        oddity = str(rng.choice([o for o in ODDITIES if model.has_pack or not o.endswith("cell")]))
-    return CarDraw(_enrolment(number, seed, model, person), model, person, plan, oddity, life_seed)
+        oddity = str(rng.choice([odd for odd in ODDITIES if can_be(model, odd)]))
+    return CarDraw(_enrolment(number, plan.seed, model, person), model, person, fault_plan, oddity, seed)
 
 
 def _enrolment(number: int, seed: int, model: CarModel, person: Person) -> Enrolment:
@@ -146,3 +257,10 @@ def _enrolment(number: int, seed: int, model: CarModel, person: Person) -> Enrol
         purposes=frozenset(purposes),  # type: ignore[arg-type]
         replayed=False,
     )
+
+
+def vehicles_frame(enrolments: Sequence[Enrolment]) -> pd.DataFrame:
+    """Return vin, model, powertrain, chemistry, cells, city: what may be known of cars by everybody."""
+    columns = ("vin", "model", "powertrain", "chemistry", "cells", "city")
+    frame = pd.DataFrame([[getattr(car, name) for name in columns] for car in enrolments], columns=list(columns))
+    return frame.astype({"cells": "Int16"})

@@ -1,40 +1,102 @@
-"""How reports reach the platform: in messages, seconds later, or hours later when there was no network."""
+"""How reports reach the platform: in messages, seconds later, hours later, twice, or with a clock that is wrong."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.simulator.faults import DAY_S
-from forewarn.simulator.sampling import Samples
+from forewarn.simulator.time import DAY_S
 
 MESSAGE_SAMPLES = 10
-_OUTAGES_PER_DAY = 0.03
-_OUTAGE_H = (1.5, 20.0)
+_LATENCY_S = (0.4, 4.0)
+# Hours in a garage without reception, and days of a unit that hangs; per day.
+_OUTAGES_PER_DAY, _OUTAGE_H = 0.03, (1.5, 20.0)
+_SILENCES_PER_DAY, _SILENCE_H = 0.004, (24.0, 120.0)
 # Half of what falls into an outage is kept by the car and sent afterwards; the rest is lost.
 _KEPT_SHARE = 0.5
-_LATENCY_S = (0.4, 4.0)
+# Messages whose acknowledgement got lost are sent once more.
+_TWICE_SHARE, _TWICE_AFTER_S = 0.002, (5.0, 600.0)
+# Clocks that are wrong until the next satellite fix: per day, how long, and by how much (a time zone, a reset).
+_CLOCK_ERRORS_PER_DAY, _CLOCK_ERROR_H = 0.006, (0.3, 6.0)
+_CLOCK_OFF_S = (-8 * 3600.0, -3600.0, -120.0, 90.0, 3600.0, 8 * 3600.0)
+
+
+class Sent(NamedTuple):
+    """What reached the platform, message by message in the order of receipt; a row may be in it twice.
+
+    row        : index of the sample
+    ts_s       : when the car believes it was, seconds since the start
+    received_s : when it came
+    message    : number of its message, rising from 0
+    """
+
+    row: NDArray[np.int64]
+    ts_s: NDArray[np.float64]
+    received_s: NDArray[np.float64]
+    message: NDArray[np.int64]
 
 
 def send(
-    samples: Samples, *, days: float, rng: np.random.Generator
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
-    """Return which samples arrive, the message of each, and when each arrives (seconds since the start)."""
-    count = len(samples.t_s)
+    t_s: NDArray[np.float64],
+    segment: NDArray[np.int64],
+    number: NDArray[np.int64],
+    *,
+    days: float,
+    rng: np.random.Generator,
+) -> Sent:
+    """Return what of one car's samples arrives, and when.
+
+    t_s, segment, number : (n,) time (s), segment and place in it of every sample, in time order
+    days                 : what comes later is not known yet
+    """
+    count = len(t_s)
     # A message holds neighbours of one drive, charge or rest.
     opens = np.ones(count, dtype=bool)
-    opens[1:] = (samples.segment[1:] != samples.segment[:-1]) | (samples.number[1:] % MESSAGE_SAMPLES == 0)
+    opens[1:] = (segment[1:] != segment[:-1]) | (number[1:] % MESSAGE_SAMPLES == 0)
     message = np.cumsum(opens) - 1
-    last_s = np.zeros(int(message[-1]) + 1 if count else 0)
-    last_s[message] = samples.t_s
-    received_s = (last_s + rng.uniform(*_LATENCY_S, len(last_s)))[message]
-    arrives = np.ones(count, dtype=bool)
-    for _ in range(rng.poisson(_OUTAGES_PER_DAY * days)):
+    n_messages = int(message[-1]) + 1 if count else 0
+    last_s = np.zeros(n_messages)
+    last_s[message] = t_s
+    received = last_s + rng.uniform(*_LATENCY_S, n_messages)
+    arrives = np.ones(n_messages, dtype=bool)
+    for per_day, hours in ((_OUTAGES_PER_DAY, _OUTAGE_H), (_SILENCES_PER_DAY, _SILENCE_H)):
+        for _ in range(rng.poisson(per_day * days)):
+            begins = rng.uniform(0.0, days * DAY_S)
+            ends = begins + rng.uniform(*hours) * 3600
+            during = (received >= begins) & (received < ends)
+            if rng.random() < _KEPT_SHARE:
+                # Sent one after the other, a millisecond apart.
+                afterwards = ends + rng.uniform(1.0, 30.0) + np.arange(n_messages) * 0.001
+                received = np.where(during, afterwards, received)
+            else:
+                arrives &= ~during
+    off_s = np.zeros(n_messages)
+    for _ in range(rng.poisson(_CLOCK_ERRORS_PER_DAY * days)):
         begins = rng.uniform(0.0, days * DAY_S)
-        ends = begins + rng.uniform(*_OUTAGE_H) * 3600
-        during = (received_s >= begins) & (received_s < ends)
-        if rng.random() < _KEPT_SHARE:
-            # Sent one after the other, a millisecond apart.
-            afterwards = ends + rng.uniform(1.0, 30.0) + message * 0.001
-            received_s = np.where(during, afterwards, received_s)
-        else:
-            arrives &= ~during
-    return arrives, message, received_s
+        wrong = (last_s >= begins) & (last_s < begins + rng.uniform(*_CLOCK_ERROR_H) * 3600)
+        off_s[wrong] = rng.choice(_CLOCK_OFF_S)
+    again = np.flatnonzero(rng.random(n_messages) < _TWICE_SHARE)
+    which = np.concatenate([np.arange(n_messages), again])
+    received = np.concatenate([received, received[again] + rng.uniform(*_TWICE_AFTER_S, len(again))])
+    known = arrives[which] & (received < days * DAY_S) & (last_s[which] < days * DAY_S)
+    which, received = which[known], received[known]
+    order = np.lexsort((which, received))
+    return _rows(which[order], received[order], message, n_messages, t_s, off_s)
+
+
+def _rows(
+    which: NDArray[np.int64],
+    received: NDArray[np.float64],
+    message: NDArray[np.int64],
+    n_messages: int,
+    t_s: NDArray[np.float64],
+    off_s: NDArray[np.float64],
+) -> Sent:
+    """Return the samples of the messages ``which``, in their order."""
+    sizes = np.bincount(message, minlength=n_messages)
+    first = np.cumsum(sizes) - sizes
+    length = sizes[which]
+    place = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+    row = np.repeat(first[which], length) + place
+    number = np.repeat(np.arange(len(which)), length)
+    return Sent(row, t_s[row] + off_s[message[row]], received[number], number)

@@ -1,4 +1,4 @@
-"""The traction battery: charge, current, heat, and every cell's voltage, with a cell that leaks."""
+"""The traction battery: charge, current and heat. Charge is conserved: it changes by the current and nothing else."""
 
 from dataclasses import dataclass
 
@@ -6,136 +6,153 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.simulator.car_models import CarModel
-from forewarn.simulator.climate import Climate
-from forewarn.simulator.faults import FaultPlan, progress
+from forewarn.simulator.charge_curve import charged
+from forewarn.simulator.driving import Motion
+from forewarn.simulator.open_circuit import open_circuit_v
+from forewarn.simulator.relax import relax
 from forewarn.simulator.sampling import Samples
-from forewarn.simulator.usage import Kind, Segments
+from forewarn.simulator.usage import HYBRID_FLOOR, Kind, Segments, auxiliary_kw
 
-# Resting voltage of a cell over its charge (%), as published for cells of these chemistries at 25 C.
-_SOC_PCT = np.array([0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100], dtype=np.float64)
-_OPEN_CIRCUIT_V = {
-    "NMC": np.array([3.00, 3.38, 3.47, 3.56, 3.61, 3.645, 3.69, 3.785, 3.885, 3.985, 4.08, 4.125, 4.18]),
-    "LFP": np.array([2.60, 3.10, 3.20, 3.25, 3.28, 3.295, 3.300, 3.308, 3.325, 3.335, 3.338, 3.342, 3.42]),
-}
-# The lamp: spread between the highest and the lowest cell.
-LAMP_SPREAD_V = 0.3
-# Charge a leaking cell is behind the others when its lamp is aimed at: where the spread of an NMC pack gets to 0.3 V.
-_LAMP_DEFICIT = 0.29
-# Resistance of lithium cells roughly doubles for every 30 degrees colder.
+# Resistance of lithium cells roughly doubles for every 30 degrees colder, and rises when they are nearly empty.
 _COLD_PER_C = 0.023
-# Heating above the air (C) and time constant (h) while parked, driving, charging slowly and fast.
-_WARMER_C = np.array([0.0, 9.0, 5.0, 21.0])
-_TAU_H = np.array([7.0, 2.2, 4.0, 0.9])
-
-
-@dataclass(frozen=True)
-class Pack:
-    """One car's pack.
-
-    offset      : (cells,) charge of each cell relative to the pack, share of its capacity
-    capacity    : (cells,) capacity relative to the pack's
-    resistance  : (cells,) mOhm at 25 C
-    recovering  : charge cell 0 falls behind and regains by balancing, share: a healthy car that looks ill for a while
-    """
-
-    model: CarModel
-    soh: float
-    offset: NDArray[np.float64]
-    capacity: NDArray[np.float64]
-    resistance: NDArray[np.float64]
-    insulation_kohm: float
-    recovering: float = 0.0
+_EMPTY_BELOW, _EMPTY_FACTOR = 0.2, 0.6
+# Polarisation: this share of the resistance again, with this time constant.
+POLARISATION, _POLARISATION_TAU_S = 0.45, 60.0
+_MOTOR_EFFICIENCY, _RECUPERATED = 0.88, 0.62
+# Limits of discharge and of recuperation, in multiples of the capacity per hour.
+_MOST_OUT, _MOST_IN = 2.2, 0.7
+# The heat a pack holds (J/K for each Ah and V of it), and by kind of segment how much warmer a watt makes it in the
+# long run (K/W, times that heat) and how long that takes: a pack on a fast charger is cooled.
+_J_PER_WH_K = 6.6
+_TAU_S = np.array([8.0, 2.5, 4.0, 0.75]) * 3600
+# A hybrid's engine runs when charge is this near the floor or the car is fast; its pack then takes a part of the work.
+_NEAR_FLOOR, _HYBRID_KMH, _HYBRID_ASSIST = 0.02, 85.0, 0.35
+_HOTTEST_C = 57.0
 
 
 @dataclass(frozen=True)
 class PackState:
-    """What a pack truly does at each sample: share, A (positive charges), C, and V per cell (n_samples, cells)."""
+    """What the packs of a block truly do at each sample.
+
+    soc            : share
+    current_a      : positive charges; the mean of the interval that the sample stands for
+    temperature_c  : mean of the pack
+    resistance     : share of the resistance at 25 C and half charge
+    polarisation_a : current that polarisation has come to
+    capacity_ah    : of the sample's car
+    """
 
     soc: NDArray[np.float64]
     current_a: NDArray[np.float64]
     temperature_c: NDArray[np.float64]
-    cell_v: NDArray[np.float64]
+    resistance: NDArray[np.float64]
+    polarisation_a: NDArray[np.float64]
+    capacity_ah: NDArray[np.float64]
 
 
-def draw_pack(model: CarModel, rng: np.random.Generator, *, weak_cell: bool = False, recovering: bool = False) -> Pack:
-    offset = rng.normal(0.0, 0.004, model.cells)
-    resistance = model.cell_mohm * rng.lognormal(0.0, 0.04, model.cells)
-    if weak_cell:
-        # Low from the factory and staying there: far from the median, yet nothing grows.
-        cell = rng.integers(model.cells)
-        offset[cell] -= rng.uniform(0.025, 0.06)
-        resistance[cell] *= rng.uniform(1.1, 1.5)
-    return Pack(
-        model=model,
-        soh=rng.uniform(0.86, 1.0),
-        offset=offset,
-        capacity=np.clip(rng.normal(1.0, 0.008, model.cells), 0.95, 1.05),
-        resistance=resistance,
-        insulation_kohm=float(rng.uniform(2500, 9000)),
-        recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
-    )
+def engine_runs(model: CarModel, segments: Segments, samples: Samples, motion: Motion) -> NDArray[np.bool_]:
+    """Return when the combustion engine turns by itself; the first report of a drive is the start."""
+    driving = segments.kind[samples.segment] == Kind.DRIVE
+    running: NDArray[np.bool_] = driving & (samples.number > 0) & model.has_engine
+    if model.powertrain == "phev":
+        at = samples.segment
+        part = (samples.t_s - segments.start_s[at]) / (segments.end_s[at] - segments.start_s[at])
+        soc = segments.soc_start[at] + part * (segments.soc_end[at] - segments.soc_start[at])
+        running &= (soc < HYBRID_FLOOR + _NEAR_FLOOR) | (motion.speed_kmh > _HYBRID_KMH)
+    return running
 
 
-def run_pack(
-    pack: Pack,
+def run_packs(
+    model: CarModel,
+    soh: NDArray[np.float64],
     segments: Segments,
     samples: Samples,
-    climate: Climate,
-    plan: FaultPlan | None,
-    *,
-    rng: np.random.Generator,
+    motion: Motion,
+    air_c: NDArray[np.float64],
 ) -> PackState:
-    """Return what the pack does at every sample."""
+    """Return what the packs of a block do. soh : (cars,) share of the capacity that is left."""
+    at, kind = samples.segment, segments.kind[samples.segment]
+    capacity_ah = model.capacity_ah * soh[samples.car]
+    coulombs = capacity_ah * 3600
+    soc, current = _charging(segments, samples, coulombs)
+    driving = kind == Kind.DRIVE
+    if driving.any():
+        out = _drive_current(model, segments, samples, motion, air_c, capacity_ah, coulombs)
+        moved = np.cumsum(out * samples.span_s / coulombs)
+        # Charge that went since the segment's begin, up to the sample.
+        before = moved - out * samples.span_s / coulombs
+        opens = samples.number == 0
+        base = before[opens][np.cumsum(opens) - 1]
+        # The first report of a segment comes with its begin or shortly after.
+        waited = np.where(opens, samples.t_s - segments.start_s[at], 0.0) * out / coulombs
+        soc = np.where(driving, segments.soc_start[at] + before - base + waited, soc)
+        current = np.where(driving, out, current)
+    temperature = _temperature(model, segments, samples, current, air_c)
+    low = np.clip((_EMPTY_BELOW - soc) / _EMPTY_BELOW, 0.0, 1.0)
+    resistance = np.exp(_COLD_PER_C * (25.0 - temperature)) * (1.0 + _EMPTY_FACTOR * low)
+    polarisation = relax(current, samples.since_s, _POLARISATION_TAU_S)
+    return PackState(soc, current, temperature, resistance, polarisation, capacity_ah)
+
+
+def _charging(
+    segments: Segments, samples: Samples, coulombs: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return charge and current of cars that charge or stand."""
     at = samples.segment
-    part = (samples.t_s - segments.start_s[at]) / np.maximum(segments.end_s[at] - segments.start_s[at], 1.0)
-    soc = segments.soc_start[at] + part * (segments.soc_end[at] - segments.soc_start[at])
-    temperature = _temperature(segments, samples, climate)
-    current = _current(pack, segments, samples, rng)
-    behind = progress(plan, "hv_self_discharge", samples.t_s) * _LAMP_DEFICIT
-    cell_soc = (1.0 - (1.0 - soc[:, None]) / pack.capacity) + pack.offset
-    if plan is not None and behind.any():
-        cell_soc[:, plan.place] -= behind
-    if pack.recovering:
-        third = samples.t_s[-1] / 3 if len(samples.t_s) else 1.0
-        cell_soc[:, 0] -= pack.recovering * np.clip(1.0 - np.abs(samples.t_s - 1.5 * third) / third, 0.0, None)
-    curve = _OPEN_CIRCUIT_V[pack.model.chemistry or "NMC"]
-    rest_v = np.interp(cell_soc * 100, _SOC_PCT, curve)
-    cold = np.exp(_COLD_PER_C * (25.0 - temperature))
-    cell_v = rest_v + (current * cold)[:, None] * (pack.resistance / 1000)
-    return PackState(soc, current, temperature, np.clip(cell_v, 0.6, 4.4))
+    start, length = segments.start_s[at], np.maximum(segments.end_s[at] - segments.start_s[at], 1.0)
+    begins = np.where(samples.number == 0, start, samples.t_s)
+    parts = [(moment - start) / length for moment in (samples.t_s, begins, begins + samples.span_s)]
+    first, last = segments.soc_start[at], segments.soc_end[at]
+    now, before, after = (first + part * (last - first) for part in parts)
+    for kind, fast in ((Kind.AC, False), (Kind.DC, True)):
+        rows = segments.kind[at] == kind
+        if rows.any():
+            for values, part in zip((now, before, after), parts, strict=True):
+                values[rows] = charged(first[rows], last[rows], part[rows], fast=fast)
+    return now, (after - before) * coulombs / np.maximum(samples.span_s, 1e-9)
 
 
-def spread_lamp_s(state: PackState, samples: Samples) -> float | None:
-    """Return when the spread first reached the lamp's limit, or None."""
-    reached = np.flatnonzero(np.ptp(state.cell_v, axis=1) >= LAMP_SPREAD_V)
-    # The condition has to hold for two seconds.
-    return float(samples.t_s[reached[0]]) + 2.0 if reached.size else None
-
-
-def _current(pack: Pack, segments: Segments, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:
+def _drive_current(
+    model: CarModel,
+    segments: Segments,
+    samples: Samples,
+    motion: Motion,
+    air_c: NDArray[np.float64],
+    capacity_ah: NDArray[np.float64],
+    coulombs: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the current that moving takes, brought to what the drive takes from the pack as a whole."""
     at = samples.segment
-    capacity_ah = pack.model.capacity_ah * pack.soh
-    hours = np.maximum(segments.hours, 1e-3)
-    mean = ((segments.soc_end - segments.soc_start) * capacity_ah / hours)[at]
-    kind = segments.kind[at]
-    swing = rng.normal(1.0, 1.1, len(at))
-    # Under way the pedals swing it between hard acceleration and recuperation; a car that just started stands still.
-    driving = np.clip(mean * swing, -1.8 * capacity_ah, 0.5 * capacity_ah) * (samples.number > 0)
-    charging = mean * rng.normal(1.0, 0.01, len(at))
-    return np.select([kind == Kind.DRIVE, kind != Kind.PARKED], [driving, charging], default=-0.3)
+    driving = segments.kind[at] == Kind.DRIVE
+    wheel = motion.wheel_kw
+    electric = np.where(wheel > 0, wheel / _MOTOR_EFFICIENCY, wheel * _RECUPERATED)
+    electric = np.where(engine_runs(model, segments, samples, motion), electric * _HYBRID_ASSIST, electric)
+    volts = open_circuit_v(model.chemistry or "NMC", segments.soc_start[at]) * model.cells
+    raw = -(electric + auxiliary_kw(air_c)) * 1000 / volts
+    raw = np.clip(raw, -_MOST_OUT * capacity_ah, _MOST_IN * capacity_ah) * driving
+    span = samples.span_s * driving
+    count = len(segments.car)
+    length = np.maximum(np.bincount(at, span, minlength=count), 1e-9)
+    taken = np.bincount(at, raw * span, minlength=count)
+    wanted = np.zeros(count)
+    wanted[at] = (segments.soc_end - segments.soc_start)[at] * coulombs
+    factor = np.ones(count)
+    both = (taken < 0) & (wanted < 0)
+    factor[both] = np.clip(wanted[both] / taken[both], 0.6, 1.6)
+    rest = (wanted - factor * taken) / length
+    result: NDArray[np.float64] = (raw * factor[at] + rest[at]) * driving
+    return result
 
 
-def _temperature(segments: Segments, samples: Samples, climate: Climate) -> NDArray[np.float64]:
-    middle = climate.air_c((segments.start_s + segments.end_s) / 2)
-    target = middle + _WARMER_C[segments.kind]
-    tau = _TAU_H[segments.kind]
-    decay = np.exp(-segments.hours / tau)
-    start = np.empty(len(target))
-    now = float(target[0])
-    for i in range(len(target)):
-        start[i] = now
-        now = target[i] + (now - target[i]) * decay[i]
-    at = samples.segment
-    since_h = (samples.t_s - segments.start_s[at]) / 3600
-    warm: NDArray[np.float64] = target[at] + (start[at] - target[at]) * np.exp(-since_h / tau[at])
-    return np.clip(warm, -25.0, 55.0)
+def _temperature(
+    model: CarModel, segments: Segments, samples: Samples, current: NDArray[np.float64], air_c: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    kind = segments.kind[samples.segment]
+    ohm = model.cells * model.cell_mohm / 1000 * (1 + POLARISATION)
+    heat_w = current**2 * ohm
+    tau = _TAU_S[kind]
+    target = air_c + heat_w * tau / (_J_PER_WH_K * model.pack_kwh * 1000)
+    # What a car did before the fleet began nobody knows: it begins as warm as the air.
+    opens = np.isinf(samples.since_s)
+    target = np.where(opens, air_c, target)
+    return np.clip(relax(target, samples.since_s, tau), -28.0, _HOTTEST_C)

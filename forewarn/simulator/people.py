@@ -10,6 +10,7 @@ class City:
     """A city with its climate, named as ``config/dealers.toml`` spells it.
 
     Coordinates are WGS-84 degrees. Air temperature in C: the year's mean, half the year's swing, half a day's.
+    Relative humidity in percent, the year's mean; share of days with rain.
     """
 
     name: str
@@ -18,17 +19,19 @@ class City:
     mean_c: float
     season_c: float
     day_c: float
+    humidity_pct: float
+    rain_share: float
 
 
 CITIES = (
-    City("Beijing", 39.92, 116.42, 13.0, 15.5, 5.5),
-    City("Shanghai", 31.22, 121.46, 17.0, 12.0, 3.8),
-    City("Guangzhou", 23.12, 113.31, 22.5, 7.5, 4.0),
-    City("Shenzhen", 22.56, 114.06, 23.0, 7.0, 3.3),
-    City("Chengdu", 30.65, 104.06, 16.5, 10.0, 3.8),
-    City("Wuhan", 30.57, 114.30, 17.3, 13.0, 4.2),
-    City("Hangzhou", 30.26, 120.18, 17.2, 12.3, 4.0),
-    City("Xi'an", 34.26, 108.94, 14.5, 13.5, 5.2),
+    City("Beijing", 39.92, 116.42, 13.0, 15.5, 5.5, 52.0, 0.19),
+    City("Shanghai", 31.22, 121.46, 17.0, 12.0, 3.8, 74.0, 0.34),
+    City("Guangzhou", 23.12, 113.31, 22.5, 7.5, 4.0, 77.0, 0.41),
+    City("Shenzhen", 22.56, 114.06, 23.0, 7.0, 3.3, 75.0, 0.39),
+    City("Chengdu", 30.65, 104.06, 16.5, 10.0, 3.8, 80.0, 0.40),
+    City("Wuhan", 30.57, 114.30, 17.3, 13.0, 4.2, 76.0, 0.34),
+    City("Hangzhou", 30.26, 120.18, 17.2, 12.3, 4.0, 76.0, 0.41),
+    City("Xi'an", 34.26, 108.94, 14.5, 13.5, 5.2, 66.0, 0.26),
 )
 
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡郭何林高罗"

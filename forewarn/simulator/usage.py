@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.simulator.car_models import CarModel
-from forewarn.simulator.climate import CHINA_OFFSET_S
-from forewarn.simulator.faults import DAY_S
+from forewarn.simulator.charge_curve import charging_hours
+from forewarn.simulator.habits import Habit
+from forewarn.simulator.time import CHINA_OFFSET_S, DAY_S
 
 
 class Kind(IntEnum):
@@ -22,24 +23,19 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True)
-class Habit:
-    """How an owner uses a car. Hours are local; shares are of the pack's charge."""
-
-    depart_h: float
-    return_h: float
-    trip_min: float
-    speed_kmh: float
-    weekend_trips: float
-    charge_at: float
-    charge_to: float
-    charger_kw: float
-    idle_days: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
 class Segments:
-    """A car's life, arrays of one length: seconds since the start, Kind, km/h, km, state of charge 0..1."""
+    """What the cars of a block do, one car after the other; arrays of one length.
 
+    car                : number of the car in its block
+    start_s, end_s     : seconds since the fleet began
+    kind               : Kind
+    speed_kmh          : mean of a drive
+    distance_km        : of a drive
+    soc_start, soc_end : charge of the pack, share
+    charger_kw         : what the charger gives, 0 where there is none
+    """
+
+    car: NDArray[np.int64]
     start_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
     kind: NDArray[np.int64]
@@ -47,74 +43,112 @@ class Segments:
     distance_km: NDArray[np.float64]
     soc_start: NDArray[np.float64]
     soc_end: NDArray[np.float64]
+    charger_kw: NDArray[np.float64]
 
     @property
     def hours(self) -> NDArray[np.float64]:
         return (self.end_s - self.start_s) / 3600
 
+    @property
+    def first_of_car(self) -> NDArray[np.bool_]:
+        first: NDArray[np.bool_] = np.diff(self.car, prepend=-1) != 0
+        return first
+
 
 # A plug-in hybrid starts its engine at this charge; a driver looks for a fast charger before that of an electric car.
-_HYBRID_FLOOR = 0.18
+HYBRID_FLOOR = 0.18
+_HYBRID_GAIN_PER_H = 0.15
 _RESERVE = 0.13
-_DC_KW = 70.0
-_DC_TO = 0.82
-_AUXILIARY = 1.08  # heating, cooling and electronics on top of what moves the car
+_LEAST_LEFT = 0.05
+_DC_KW = (60.0, 90.0, 120.0)
+_DC_TO = (0.7, 0.95)
+_MOST_C = 1.5  # no pack takes more than this multiple of what it holds
+# A public charger is given back when the car is full, which takes the owner some minutes to see.
+_LEAVES_S = 900
+# A pack that stands loses a thousandth of its charge a day to the car's own electronics.
+_STANDBY_PER_S = 0.001 / DAY_S
+# Electronics on top of what moves the car, and heating and cooling by degrees below and above what is pleasant.
+_AUXILIARY_KW = 0.35
+_HEATING_KW_PER_C = 0.11
+_COOLING_KW_PER_C = 0.07
 
 
-def draw_habit(rng: np.random.Generator, *, days: int, short_trips: bool = False, long_idle: bool = False) -> Habit:
-    idle = (0, 0)
-    if long_idle and days > 12:
-        first = int(rng.integers(4, days - 8))
-        idle = (first, first + int(rng.integers(6, 13)))
-    return Habit(
-        depart_h=rng.normal(7.8, 0.5),
-        return_h=rng.normal(18.2, 0.8),
-        trip_min=rng.uniform(6, 10) if short_trips else float(np.clip(rng.lognormal(3.35, 0.35), 14, 75)),
-        speed_kmh=rng.uniform(24, 52),
-        weekend_trips=rng.uniform(0.4, 2.2),
-        charge_at=rng.uniform(0.3, 0.65),
-        charge_to=rng.choice((0.8, 0.9, 1.0), p=(0.25, 0.35, 0.4)),
-        charger_kw=rng.choice((3.3, 7.0, 11.0), p=(0.3, 0.6, 0.1)),
-        idle_days=idle,
-    )
+def auxiliary_kw(air_c: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what electronics, heating and cooling take from an electric car's pack."""
+    colder, warmer = np.clip(17.0 - air_c, 0, 35), np.clip(air_c - 24.0, 0, 20)
+    result: NDArray[np.float64] = _AUXILIARY_KW + _HEATING_KW_PER_C * colder + _COOLING_KW_PER_C * warmer
+    return result
 
 
 class _Diary:
-    """Collects segments in time order."""
+    """Collects one car's segments in time order."""
 
     def __init__(self, soc: float) -> None:
-        self.rows: list[tuple[float, float, int, float, float, float, float]] = []
+        self.rows: list[tuple[float, float, int, float, float, float, float, float]] = []
         self.now_s = 0.0
         self.soc = soc
 
-    def add(self, kind: Kind, until_s: float, *, soc: float | None = None, speed: float = 0.0, km: float = 0.0) -> None:
+    def add(
+        self,
+        kind: Kind,
+        until_s: float,
+        *,
+        soc: float | None = None,
+        speed: float = 0.0,
+        km: float = 0.0,
+        kw: float = 0,
+    ) -> None:
         if until_s <= self.now_s:
             return
         after = self.soc if soc is None else soc
-        self.rows.append((self.now_s, until_s, int(kind), speed, km, self.soc, after))
+        if kind is Kind.PARKED and self.soc > 0:
+            after = max(0.02, self.soc - _STANDBY_PER_S * (until_s - self.now_s))
+        self.rows.append((self.now_s, until_s, int(kind), speed, km, self.soc, after, kw))
         self.now_s, self.soc = until_s, after
 
 
-def live(model: CarModel, habit: Habit, *, start: datetime, days: int, rng: np.random.Generator) -> Segments:
-    """Return what a car does in ``days`` days from ``start``."""
+def live(
+    model: CarModel,
+    habit: Habit,
+    *,
+    start: datetime,
+    days: int,
+    day_mean_c: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return what a car does in ``days`` days from ``start``.
+
+    day_mean_c : (at least days + 1,) mean air temperature of each day
+    Returns    : (n_segments, 8) the fields of Segments without the car
+    """
     diary = _Diary(float(rng.uniform(0.5, 0.95)) if model.has_pack else 0.0)
-    pack_kwh = model.cells * 3.65 * model.capacity_ah / 1000
+    burden_kw = auxiliary_kw(day_mean_c).tolist()
     for depart_s, minutes in _departures(habit, start, days, rng):
         if depart_s < diary.now_s + 600 or depart_s + minutes * 60 > days * DAY_S:
             continue
         speed = float(np.clip(rng.normal(habit.speed_kmh, 6), 12, 110))
         km = speed * minutes / 60
-        needed = km * model.kwh_per_100km * _AUXILIARY / 100 / pack_kwh if model.has_pack else 0.0
-        _stand_and_charge(diary, model, habit, pack_kwh, depart_s, needed, rng)
+        needed = 0.0
+        if model.has_pack:
+            moving = model.kwh_per_100km * (0.9 + 0.1 * habit.style) * km / 100
+            needed = (moving + burden_kw[int(depart_s // DAY_S)] * minutes / 60) / model.pack_kwh
+        _stand_and_charge(diary, model, habit, depart_s, needed, rng)
         left = diary.soc - needed
         if model.powertrain == "phev":
-            left = max(left, min(diary.soc, _HYBRID_FLOOR))
-        elif model.powertrain == "bev" and left < 0.05:
+            # The engine keeps the charge at the floor, and brings it back there after long standing.
+            left = max(left, min(HYBRID_FLOOR, diary.soc + _HYBRID_GAIN_PER_H * minutes / 60))
+        elif model.powertrain == "bev" and left < _LEAST_LEFT:
             continue
-        diary.add(Kind.DRIVE, depart_s + minutes * 60, soc=left, speed=speed, km=km)
+        diary.add(Kind.DRIVE, round(depart_s + minutes * 60), soc=left, speed=speed, km=km)
     diary.add(Kind.PARKED, days * DAY_S)
-    begins, ends, kind, speeds, km, before, after = np.array(diary.rows, dtype=np.float64).T
-    return Segments(begins, ends, kind.astype(np.int64), speeds, km, before, after)
+    return np.array(diary.rows, dtype=np.float64)
+
+
+def joined(lives: list[NDArray[np.float64]]) -> Segments:
+    """Return the segments of a block; ``lives`` are what ``live`` returned of each of its cars."""
+    car = np.repeat(np.arange(len(lives)), [len(rows) for rows in lives])
+    begins, ends, kind, speeds, km, before, after, kw = np.concatenate(lives).T
+    return Segments(car, begins, ends, kind.astype(np.int64), speeds, km, before, after, kw)
 
 
 def _departures(habit: Habit, start: datetime, days: int, rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -127,30 +161,58 @@ def _departures(habit: Habit, start: datetime, days: int, rng: np.random.Generat
         if habit.idle_days[0] <= day < habit.idle_days[1]:
             continue
         base = midnight_s + day * DAY_S
-        if (weekday + day) % 7 < 5:
-            hours = [rng.normal(habit.depart_h, 0.35), rng.normal(habit.return_h, 0.6)]
-            if rng.random() < 0.18:
-                hours.append(rng.normal(20.5, 0.4))
-        else:
-            hours = list(rng.uniform(9, 21, rng.poisson(habit.weekend_trips)))
-        trips += [(base + h * 3600, float(habit.trip_min * rng.lognormal(0, 0.22))) for h in hours]
+        hours = _hours(habit, workday=(weekday + day) % 7 < 5, rng=rng)
+        minutes = habit.trip_min * rng.lognormal(0, 0.22, len(hours))
+        trips += [(base + h * 3600, m) for h, m in zip(hours, minutes.tolist(), strict=True)]
     return sorted((round(s), m) for s, m in trips if s > 0)
 
 
+def _hours(habit: Habit, *, workday: bool, rng: np.random.Generator) -> list[float]:
+    if habit.driver == "taxi":
+        # The gap to the next departure is what decides whether a fare fits in.
+        fares: list[float] = rng.uniform(6.5, 23.0, rng.poisson(habit.trips[0 if workday else 1])).tolist()
+        return fares
+    if habit.driver == "commuter" and workday:
+        hours = [rng.normal(habit.depart_h, 0.35), rng.normal(habit.return_h, 0.6)]
+        return [*hours, rng.normal(20.5, 0.4)] if rng.random() < habit.trips[0] - 2 else hours
+    free: list[float] = rng.uniform(9, 21, rng.poisson(habit.trips[0 if workday else 1])).tolist()
+    return free
+
+
 def _stand_and_charge(
-    diary: _Diary, model: CarModel, habit: Habit, kwh: float, until_s: float, needed: float, rng: np.random.Generator
+    diary: _Diary, model: CarModel, habit: Habit, until_s: float, needed: float, rng: np.random.Generator
 ) -> None:
     """Fill the time until the next departure with standing, and with charging when the owner would."""
-    if model.has_pack and diary.soc < habit.charge_at and until_s - diary.now_s > 5 * 3600:
-        plugged_s = diary.now_s + rng.uniform(300, 5400)
-        full_s = plugged_s + (habit.charge_to - diary.soc) * kwh / habit.charger_kw * 3600
-        stop_s = min(full_s, until_s - 900)
-        gained = (stop_s - plugged_s) / 3600 * habit.charger_kw / kwh
-        diary.add(Kind.PARKED, round(plugged_s))
-        diary.add(Kind.AC, round(stop_s), soc=min(diary.soc + gained, 1.0))
-    elif model.powertrain == "bev" and diary.soc - needed < _RESERVE:
-        hours = (_DC_TO - diary.soc) * kwh / _DC_KW
-        if until_s - diary.now_s > hours * 3600 + 900:
-            diary.add(Kind.PARKED, round(until_s - hours * 3600 - 600))
-            diary.add(Kind.DC, round(until_s - 600), soc=_DC_TO)
+    free_s = until_s - diary.now_s
+    wants = habit.charger_kw > 0 and diary.soc < habit.charge_at and free_s > 5 * 3600
+    if model.has_pack and wants:
+        plugged_s = round(diary.now_s + rng.uniform(300, 5400))
+        _charge(diary, model, Kind.AC, plugged_s, until_s - _LEAVES_S, habit.charger_kw, habit.charge_to)
+    elif model.powertrain == "bev" and diary.soc - needed < _RESERVE + 0.1 * (habit.charger_kw == 0):
+        kw, to = min(float(rng.choice(_DC_KW)), _MOST_C * model.pack_kwh), float(rng.uniform(*_DC_TO))
+        hours = charging_hours(model.pack_kwh, kw, diary.soc, to, fast=True)
+        begins = until_s - hours * 3600 - _LEAVES_S
+        if begins > diary.now_s + 300:
+            _charge(diary, model, Kind.DC, round(begins), until_s - 300, kw, to)
     diary.add(Kind.PARKED, until_s)
+
+
+def _charge(diary: _Diary, model: CarModel, kind: Kind, begins_s: float, latest_s: float, kw: float, to: float) -> None:
+    """Stand until ``begins_s``, then charge until the pack is as full as wanted or the car is needed."""
+    diary.add(Kind.PARKED, begins_s)
+    hours = charging_hours(model.pack_kwh, kw, diary.soc, to, fast=kind is Kind.DC)
+    full_s = begins_s + hours * 3600
+    if hours <= 0 or latest_s <= begins_s:
+        return
+    if full_s > latest_s:
+        # Not full: as far as it came by then.
+        low, high = diary.soc, to
+        for _ in range(24):
+            middle = (low + high) / 2
+            fits = (
+                charging_hours(model.pack_kwh, kw, diary.soc, middle, fast=kind is Kind.DC) * 3600
+                <= latest_s - begins_s
+            )
+            low, high = (middle, high) if fits else (low, middle)
+        full_s, to = latest_s, low
+    diary.add(kind, round(full_s), soc=to, kw=kw)

@@ -1,0 +1,196 @@
+"""Voltages and temperatures inside the packs: every cell its own, and the one that is faulty."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.simulator.car_models import CarModel
+from forewarn.simulator.open_circuit import Chemistry, open_circuit_v, slope_v
+from forewarn.simulator.pack import POLARISATION, PackState
+from forewarn.simulator.sampling import Samples
+
+# A cell that leaks meets balancing, which bleeds the others down to it while the car charges (A).
+_BALANCING_A = 0.06
+# By how many times the capacity per hour a joint is loaded when its drop is what the lamp is about.
+_PEAK_C = 1.4
+LAMP_SPREAD_V = 0.3
+# Charge a leaking cell of NMC is behind the others when the spread gets to that.
+_LAMP_DEFICIT = 0.29
+# What a wire of the voltage sensing that corrodes puts on one cell it takes from its neighbour.
+LAMP_SAMPLING_V = 0.15
+_LOWEST_V, _HIGHEST_V = 0.3, 4.6
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One car's pack.
+
+    soh         : share of its capacity that is left
+    offset      : (cells,) charge of each cell relative to the pack, share of its capacity
+    capacity    : (cells,) capacity relative to the pack's
+    resistance  : (cells,) mOhm at 25 C
+    sensor_v    : (cells,) error of the voltage sensing
+    probe_c     : (probes,) how much warmer a probe is than the pack's mean, at rest, and …
+    probe_k     : (probes,) … for each C-rate of load
+    recovering  : charge cell 0 falls behind and regains by balancing, share: a healthy car that looks ill for a while
+    """
+
+    soh: float
+    offset: NDArray[np.float64]
+    capacity: NDArray[np.float64]
+    resistance: NDArray[np.float64]
+    sensor_v: NDArray[np.float64]
+    probe_c: NDArray[np.float64]
+    probe_k: NDArray[np.float64]
+    recovering: float = 0.0
+
+
+class CellFaults(NamedTuple):
+    """Severity of each fault of cells at each sample, 0 for cars that do not have it; ``place`` is the cell's number.
+
+    growth_s : (cars,) how long the leak takes from onset to its full strength
+    """
+
+    leak: NDArray[np.float64]
+    connection: NDArray[np.float64]
+    sampling: NDArray[np.float64]
+    place: NDArray[np.int64]
+    growth_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What is inside the packs at each sample.
+
+    true_v, sensed_v : (n, cells) V of every cell, as it is and as it is sensed
+    drift_v          : (n,) how far sensing is off where a wire of it corrodes
+    probe_c          : (n, probes) C
+    """
+
+    true_v: NDArray[np.float32]
+    sensed_v: NDArray[np.float32]
+    drift_v: NDArray[np.float64]
+    probe_c: NDArray[np.float32]
+
+
+def draw_pack(
+    model: CarModel, rng: np.random.Generator, *, old: bool = False, weak_cell: bool = False, recovering: bool = False
+) -> Pack:
+    even = float(np.clip(rng.lognormal(np.log(0.0055), 0.35), 0.003, 0.012))
+    offset = rng.normal(0.0, even, model.cells)
+    resistance = model.cell_mohm * rng.lognormal(0.0, 0.05, model.cells) * (1.5 if old else 1.0)
+    if weak_cell:
+        # Low from the factory and staying there: far from the median, yet nothing grows.
+        cell = rng.integers(model.cells)
+        offset[cell] -= rng.uniform(0.025, 0.06)
+        resistance[cell] *= rng.uniform(1.1, 1.5)
+    return Pack(
+        soh=rng.uniform(0.74, 0.82) if old else rng.uniform(0.86, 1.0),
+        offset=offset,
+        capacity=np.clip(rng.normal(1.0, 0.008, model.cells), 0.95, 1.05),
+        resistance=resistance,
+        sensor_v=rng.normal(0.0, 0.0015, model.cells),
+        probe_c=rng.normal(0.0, 0.5, model.probes),
+        probe_k=np.abs(rng.normal(0.0, 1.6, model.probes)),
+        recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
+    )
+
+
+def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Samples, faults: CellFaults) -> Cells:
+    """Return voltages and temperatures in the packs of a block."""
+    chemistry: Chemistry = model.chemistry or "NMC"
+    loaded_a = state.resistance * (state.current_a + POLARISATION * state.polarisation_a)
+    base = open_circuit_v(chemistry, state.soc)
+    slope = slope_v(chemistry, state.soc)
+    behind = _deficit(state, samples, faults)
+    true_v = np.empty((len(base), model.cells), dtype=np.float32)
+    probe_c = np.empty((len(base), model.probes), dtype=np.float32)
+    sensed_v = true_v
+    ends = np.cumsum(samples.counts)
+    for car, pack in enumerate(packs):
+        rows = slice(int(ends[car] - samples.counts[car]), int(ends[car]))
+        # Small differences between cells follow the slope of the curve: one product of thin matrices.
+        causes = np.column_stack(
+            (
+                base[rows],
+                slope[rows],
+                slope[rows] * (1.0 - state.soc[rows]),
+                loaded_a[rows] / 1000,
+                np.ones(int(samples.counts[car])),
+            )
+        ).astype(np.float32)
+        effects = np.stack(
+            (np.ones(model.cells), pack.offset, 1.0 - 1.0 / pack.capacity, pack.resistance, pack.sensor_v)
+        ).astype(np.float32)
+        np.matmul(causes, effects, out=true_v[rows])
+        load_c = np.abs(state.current_a[rows]) / state.capacity_ah[rows]
+        probe_c[rows] = state.temperature_c[rows][:, None] + pack.probe_c + load_c[:, None] * pack.probe_k
+        if pack.recovering:
+            _recover(true_v[rows], slope[rows], samples.t_s[rows], pack.recovering)
+        cell = int(faults.place[car])
+        if behind[rows].any():
+            charge = state.soc[rows] + pack.offset[cell] - behind[rows]
+            charge += (1.0 - state.soc[rows]) * (1.0 - 1.0 / pack.capacity[cell])
+            drop = loaded_a[rows] * pack.resistance[cell] / 1000
+            true_v[rows, cell] = open_circuit_v(chemistry, charge) + drop + pack.sensor_v[cell]
+            # What leaks becomes heat in the cell.
+            _warm(probe_c[rows], cell, model, np.minimum(25.0, 2.0 * _leak_a(state, faults, samples, rows, car)))
+        if faults.connection[rows].any():
+            ohm = faults.connection[rows] * LAMP_SPREAD_V / (_PEAK_C * state.capacity_ah[rows])
+            true_v[rows, cell] += (ohm * state.current_a[rows]).astype(np.float32)
+            watts = ohm * (state.current_a[rows] ** 2 + state.polarisation_a[rows] ** 2) / 2
+            _warm(probe_c[rows], cell, model, np.minimum(60.0, 0.7 * watts))
+    np.clip(true_v, _LOWEST_V, _HIGHEST_V, out=true_v)
+    drift = faults.sampling * LAMP_SAMPLING_V
+    if drift.any():
+        sensed_v = true_v.copy()
+        wired = faults.place[samples.car]
+        row = np.arange(len(base))
+        sensed_v[row, wired] += drift.astype(np.float32)
+        sensed_v[row, (wired + 1) % model.cells] -= drift.astype(np.float32)
+    return Cells(true_v, sensed_v, drift, probe_c)
+
+
+def _leak_a(state: PackState, faults: CellFaults, samples: Samples, rows: slice, car: int) -> NDArray[np.float64]:
+    """Return the current (A) a cell loses: what empties it by the lamp's deficit within the time the fault grows."""
+    # Over its growth a leak has a third of its full strength on average.
+    full = _LAMP_DEFICIT * state.capacity_ah[rows] * 3600 / (faults.growth_s[car] / 3)
+    result: NDArray[np.float64] = faults.leak[rows] * full
+    return result
+
+
+def _deficit(state: PackState, samples: Samples, faults: CellFaults) -> NDArray[np.float64]:
+    """Return how far (share) the leaking cell is behind: its leak less what balancing makes up, never below 0."""
+    behind = np.zeros(len(state.soc))
+    ends = np.cumsum(samples.counts)
+    for car, count in enumerate(samples.counts.tolist()):
+        rows = slice(int(ends[car]) - count, int(ends[car]))
+        if not faults.leak[rows].any():
+            continue
+        since = np.where(np.isinf(samples.since_s[rows]), 0.0, samples.since_s[rows])
+        charging = (state.current_a[rows] > 1.0) * samples.span_s[rows]
+        grown = (_leak_a(state, faults, samples, rows, car) * since - _BALANCING_A * np.minimum(charging, since)) / (
+            state.capacity_ah[rows] * 3600
+        )
+        summed = np.cumsum(grown)
+        kept = summed - np.minimum(np.minimum.accumulate(summed), 0.0)
+        # The module is replaced: the new cell is not behind.
+        mended = np.flatnonzero((faults.leak[rows][1:] == 0) & (faults.leak[rows][:-1] > 0))
+        for first in mended.tolist():
+            kept[first + 1 :] = np.maximum(0.0, kept[first + 1 :] - kept[first + 1])
+        # An empty cell can lose no more.
+        behind[rows] = np.minimum(kept, np.maximum(state.soc[rows] + 0.1, 0.0))
+    return behind
+
+
+def _recover(volts: NDArray[np.float32], slope: NDArray[np.float64], t_s: NDArray[np.float64], depth: float) -> None:
+    third = t_s[-1] / 3 if len(t_s) else 1.0
+    share = depth * np.clip(1.0 - np.abs(t_s - 1.5 * third) / third, 0.0, None)
+    volts[:, 0] -= (slope * share).astype(np.float32)
+
+
+def _warm(probe_c: NDArray[np.float32], cell: int, model: CarModel, kelvin: NDArray[np.float64]) -> None:
+    """Warm the probe next to a cell."""
+    probe_c[:, cell * model.probes // model.cells] += kelvin.astype(np.float32)

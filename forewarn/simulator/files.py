@@ -1,0 +1,358 @@
+"""A fleet as Parquet files, in the layout of docs/fleet-files.md: what was sent, who sent it, and the truth apart."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from config.errors import UserMistake
+from config.signals import Signal, catalogue
+from forewarn.simulator.fleet import (
+    Blocks,
+    FleetPlan,
+    SimulatedVehicle,
+    draw_cars,
+    each_task,
+    observed,
+    vehicles_frame,
+)
+from forewarn.simulator.messages import LampEvent, lamp_events
+from forewarn.simulator.readings import TEXTS, Readings
+from forewarn.simulator.truth import Truth, truth_of
+
+MANIFEST = "fleet.json"
+TRUTH = "truth"
+_BATTERY = "Vehicle.Powertrain.TractionBattery"
+CELLS, PROBES = f"{_BATTERY}.CellVoltage.CellVoltages", f"{_BATTERY}.Temperature.Probes"
+_EVENTS = pa.schema(
+    [
+        ("vin", pa.string()),
+        ("ts", pa.int64()),
+        ("received_ts", pa.int64()),
+        ("kind", pa.string()),
+        ("code", pa.string()),
+        ("state", pa.string()),
+        ("level", pa.int8()),
+    ]
+)
+# Cars whose days share a file: larger ones take memory, smaller ones make many files.
+_TASK_CAR_DAYS = 3000
+_MS_PER_DAY = 86_400_000
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a fleet is made of: cars, readings, events, and a checksum of all that was sent and of the truth."""
+
+    vehicles: int
+    readings: int
+    events: int
+    checksum: str
+
+
+def telemetry_schema() -> pa.Schema:
+    """Return the columns of the files of telemetry: four keys, then every signal of the catalogue by its path."""
+    types = {
+        "real": pa.float64(),
+        "double": pa.float64(),
+        "position": pa.float64(),
+        "integer": pa.int32(),
+        "boolean": pa.bool_(),
+        "text": pa.dictionary(pa.int8(), pa.string()),
+        "real[]": pa.list_(pa.float32()),
+    }
+    signals = [(signal.path, types[signal.type]) for signal in _sent_signals()]
+    keys = [("vin", pa.dictionary(pa.int32(), pa.string())), *((n, pa.int64()) for n in ("ts", "seq", "received_ts"))]
+    return pa.schema([*keys, *signals])
+
+
+def write_fleet(
+    plan: FleetPlan,
+    directory: Path,
+    *,
+    truth: Path | None = None,
+    processes: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Written:
+    """Simulate a fleet and write it to ``directory``, which is made.
+
+    truth  : where what was really wrong goes; None is the folder TRUTH in ``directory``
+    Raises : UserMistake, when the folder holds something already
+    """
+    prepare(directory)
+    draws = draw_cars(plan)
+    vehicles_frame([draw.enrolment for draw in draws]).to_parquet(directory / "vehicles.parquet", index=False)
+    parts: list[_Part] = []
+    done = 0
+    for part in each_task(plan, partial(_write_task, directory), processes=processes, car_days=_TASK_CAR_DAYS):
+        parts.append(part)
+        done += len(part.checksums)
+        if on_progress is not None:
+            on_progress(done)
+    write_truth(truth or directory / TRUTH, [part.truth for part in parts])
+    checksums = {number: checksum for part in parts for number, checksum in part.checksums.items()}
+    written = Written(
+        vehicles=len(draws),
+        readings=sum(part.readings for part in parts),
+        events=sum(part.events for part in parts),
+        checksum=combined(checksums),
+    )
+    manifest = {
+        "start": plan.start.isoformat(),
+        "end": plan.end.astimezone(UTC).isoformat(),
+        "seed": plan.seed,
+        "days": plan.days,
+        "faulty_share": plan.faulty_share,
+        **written.__dict__,
+    }
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    return written
+
+
+def prepare(directory: Path) -> None:
+    """Make an empty folder. Raises : UserMistake, when it is not empty or cannot be made."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise UserMistake(f"{directory} is not empty: name a new folder, or remove what is in it")
+    except OSError as error:
+        raise UserMistake(f"{directory} cannot be made ({error.strerror}): name another folder") from error
+
+
+def checksum_of(vehicle: SimulatedVehicle) -> str:
+    """Return a checksum of all that one car sent and of its truth."""
+    digest = hashlib.blake2b(digest_size=16)
+    readings = vehicle.readings
+    arrays: list[NDArray[Any]] = [readings.ts_ms, readings.seq, readings.received_ms, readings.message]
+    arrays += [readings.columns[path] for path in sorted(readings.columns)]
+    for array in (*arrays, readings.cell_mv, readings.probe_c, readings.cell_row):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(repr((vehicle.enrolment.vin, vehicle.lamps, vehicle.plan, vehicle.oddity)).encode())
+    return digest.hexdigest()
+
+
+def combined(checksums: dict[int, str]) -> str:
+    """Return one checksum of those of all cars, by their number."""
+    listed = "".join(checksums[number] for number in sorted(checksums))
+    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
+
+
+def write_truth(directory: Path, truths: list[Truth]) -> None:
+    """Write the truth of a fleet's parts into a folder of its own, readable by nobody else."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, frames in zip(Truth._fields, zip(*truths, strict=True), strict=True):
+        filled = [frame for frame in frames if len(frame)] or [frames[0]]
+        joined = pd.concat(filled).sort_values("vin", kind="stable")
+        joined.to_parquet(directory / f"{'truth' if name == 'faults' else name}.parquet", index=False)
+
+
+@dataclass(frozen=True)
+class _Part:
+    readings: int
+    events: int
+    checksums: dict[int, str]
+    truth: Truth
+
+
+def _write_task(directory: Path, plan: FleetPlan, blocks: Blocks) -> _Part:
+    cars: dict[int, SimulatedVehicle] = {}
+    for block, numbers in blocks:
+        cars |= observed(plan, block, numbers)
+    name = f"part-{min(cars):06d}.parquet"
+    schema = telemetry_schema()
+    vehicles = list(cars.values())
+    by_day: dict[int, list[pa.RecordBatch]] = {}
+    for vehicle in vehicles:
+        for day, rows in _days(vehicle.readings.received_ms):
+            by_day.setdefault(day, []).append(_batch(schema, vehicle.enrolment.vin, vehicle.readings, rows))
+    for day, batches in by_day.items():
+        table = pa.Table.from_batches(batches, schema).unify_dictionaries()
+        pq.write_table(table, _folder(directory, "telemetry", day) / name, compression="zstd")
+    events = [
+        event
+        for vehicle in vehicles
+        for event in lamp_events(vehicle.enrolment.vin, vehicle.lamps, plan.start, plan.end)
+    ]
+    for day in sorted({event.received_ms // _MS_PER_DAY for event in events}):
+        of_day = [event for event in events if event.received_ms // _MS_PER_DAY == day]
+        pq.write_table(_event_table(of_day), _folder(directory, "events", day) / name, compression="zstd")
+    return _Part(
+        readings=sum(len(vehicle.readings.ts_ms) for vehicle in vehicles),
+        events=len(events),
+        checksums={number: checksum_of(vehicle) for number, vehicle in cars.items()},
+        truth=truth_of(vehicles, plan.start, plan.days),
+    )
+
+
+def _folder(directory: Path, kind: str, day: int) -> Path:
+    folder = directory / kind / f"day={date(1970, 1, 1) + timedelta(days=day)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _days(received_ms: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """Yield the days (since 1970) on which something was received, and its rows, which are in that order."""
+    day = received_ms // _MS_PER_DAY
+    starts = np.flatnonzero(np.diff(day, prepend=-1))
+    for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(day)], strict=True):
+        yield int(day[first]), slice(first, last)
+
+
+def _sent_signals() -> list[Signal]:
+    return [signal for signal in catalogue().signals if not signal.derived]
+
+
+def _batch(schema: pa.Schema, vin: str, readings: Readings, rows: slice) -> pa.RecordBatch:
+    count = rows.stop - rows.start
+    columns: list[pa.Array] = [
+        pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int32)), [vin]),
+        pa.array(readings.ts_ms[rows]),
+        pa.array(readings.seq[rows]),
+        pa.array(readings.received_ms[rows]),
+    ]
+    for field in list(schema)[len(columns) :]:
+        if field.name in (CELLS, PROBES):
+            values = readings.cell_mv / np.float32(1000) if field.name == CELLS else readings.probe_c
+            columns.append(_lists(values, readings.cell_row[rows]))
+        elif field.name in readings.columns:
+            columns.append(_column(field, readings.columns[field.name][rows]))
+        else:
+            columns.append(pa.nulls(count, field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _column(field: pa.Field, values: NDArray[np.float64]) -> pa.Array:
+    missing = np.isnan(values)
+    if field.name in TEXTS:
+        indices = pa.array(np.where(missing, 0, values).astype(np.int8), mask=missing)
+        return pa.DictionaryArray.from_arrays(indices, list(TEXTS[field.name]))
+    if pa.types.is_floating(field.type):
+        return pa.array(values, mask=missing)
+    kind = bool if pa.types.is_boolean(field.type) else np.int32
+    return pa.array(np.where(missing, 0, values).astype(kind), mask=missing)
+
+
+def _lists(values: NDArray[Any], row: NDArray[np.int64]) -> pa.Array:
+    """Return for each row the list ``values[row]``, null where row is -1."""
+    present = row >= 0
+    taken = values[row[present]].astype(np.float32)
+    lengths = np.where(present, values.shape[1] if values.ndim == 2 else 0, 0)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(taken.ravel()), mask=pa.array(~present))
+
+
+def _event_table(events: list[LampEvent]) -> pa.Table:
+    rows = [
+        {
+            "vin": event.vin,
+            "ts": event.ts_ms,
+            "received_ts": event.received_ms,
+            "kind": "lamp",
+            "code": event.code,
+            "state": event.state,
+            "level": event.level,
+        }
+        for event in events
+    ]
+    return pa.Table.from_pylist(rows, schema=_EVENTS)
+
+
+def days_of(directory: Path) -> list[str]:
+    """Return the days of which a fleet has something, in order.
+
+    Raises : UserMistake, when the folder is no fleet
+    """
+    if not (directory / "vehicles.parquet").is_file():
+        raise UserMistake(f"{directory} is no fleet: it has no vehicles.parquet (docs/fleet-files.md)")
+    return sorted(
+        {
+            folder.name.removeprefix("day=")
+            for kind in ("telemetry", "events")
+            for folder in (directory / kind).glob("day=*")
+        }
+    )
+
+
+def read_day(directory: Path, day: str) -> tuple[list[tuple[str, Readings]], list[LampEvent]]:
+    """Return what every car sent that is filed under a day, and its lamp events."""
+    cars: list[tuple[str, Readings]] = []
+    for file in sorted((directory / "telemetry" / f"day={day}").glob("*.parquet")):
+        frame = pq.read_table(file)
+        cars += _by_car(frame)
+    events: list[LampEvent] = []
+    for file in sorted((directory / "events" / f"day={day}").glob("*.parquet")):
+        for row in pq.read_table(file).to_pylist():
+            if row["kind"] == "lamp":
+                received = row.get("received_ts") or row["ts"]
+                events.append(LampEvent(row["vin"], row["ts"], received, row["code"], row["state"], row["level"]))
+    return cars, events
+
+
+def _by_car(table: pa.Table) -> Iterator[tuple[str, Readings]]:
+    vins = table["vin"].cast(pa.string()).to_numpy(zero_copy_only=False)
+    order = np.lexsort((table["received_ts"].to_numpy(), vins))
+    table, vins = table.take(order), vins[order]
+    edges = np.flatnonzero(vins[1:] != vins[:-1]) + 1
+    for first, last in pairwise([0, *edges.tolist(), len(vins)]):
+        if last > first:
+            yield str(vins[first]), _readings(table.slice(first, last - first))
+
+
+def _readings(table: pa.Table) -> Readings:
+    received = table["received_ts"].to_numpy()
+    columns: dict[str, NDArray[np.float64]] = {}
+    for signal in _sent_signals():
+        if signal.type == "real[]" or signal.path not in table.column_names:
+            continue
+        column = table[signal.path]
+        if column.null_count == len(column):
+            continue
+        if signal.path in TEXTS:
+            texts = {text: float(number) for number, text in enumerate(TEXTS[signal.path])}
+            columns[signal.path] = np.array([texts.get(text, np.nan) for text in column.to_pylist()])
+        else:
+            columns[signal.path] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    cells, cell_row = _matrix(table, CELLS, 1000)
+    probes, _ = _matrix(table, PROBES, 1)
+    return Readings(
+        ts_ms=table["ts"].to_numpy(),
+        seq=table["seq"].to_numpy(),
+        received_ms=received,
+        message=np.cumsum(np.diff(received, prepend=-1) != 0) - 1,
+        columns=columns,
+        cell_mv=cells,
+        probe_c=probes,
+        cell_row=cell_row,
+    )
+
+
+def _matrix(table: pa.Table, path: str, factor: int) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    column = table[path].combine_chunks()
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    row = np.where(present, np.cumsum(present) - 1, -1)
+    flat = column.drop_null().flatten().to_numpy(zero_copy_only=False)
+    count = int(present.sum())
+    matrix = flat.reshape(count, -1) if count else np.zeros((0, 0))
+    return np.rint(matrix * factor).astype(np.int16), row
+
+
+def remove(directory: Path) -> None:
+    """Remove a fleet's files."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def end_of(directory: Path) -> datetime:
+    """Return the end of a fleet that has a manifest."""
+    return datetime.fromisoformat(json.loads((directory / MANIFEST).read_text())["end"])
