@@ -5,7 +5,6 @@ docs/benchmarks.md says what is measured and why.
 
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,19 +21,17 @@ from psycopg import conninfo, sql
 from config import sql as sql_files
 from config.settings import IngestSettings, Settings
 from config.signals import catalogue
+from forewarn.direct import DirectWriter
 from forewarn.embedded.postgres import start_cluster
 from forewarn.message import Message
 from forewarn.progress import progress_bar
 from forewarn.simulator import Fleet, Sampling, messages, simulate_fleet
-from ingest import inbox
-from ingest.gate import Gate
 from ingest.store.connection import connect
 from ingest.store.enrolment import enrol
 from ingest.store.migrate import migrate
 from ingest.store.readings import car_history
 from ingest.store.timeseries.detect import engine_of
 from ingest.store.timeseries.engine import Engine
-from ingest.writer import Epoch, Writer
 
 # A driving car reports every 10 s, the densest that the fleet's telemetry is.
 _DENSE = Sampling(drive_s=10.0, charge_s=30.0, cells_s=40.0)
@@ -44,7 +41,6 @@ _COLUMNS = ("soc_pct", "pack_v", "lv_battery_v", "cell_spread_mv", "cell_low_dev
 _READS = 15
 # Every so many messages one comes late, after its chunk went to the columnstore.
 _LATE_EVERY = 20
-_BATCH_SAMPLES = 5000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Say = Callable[[str], None]
@@ -172,35 +168,14 @@ def _held_back(fleet: Fleet) -> tuple[list[Message], list[Message]]:
 
 def _store(dsn: str, ingest: IngestSettings, given: Iterable[Message]) -> tuple[int, float]:
     """Store messages as a worker does, from the first transaction to the last COMMIT; return (readings, seconds)."""
-    epoch = Epoch("bench", "bulk", uuid.uuid4(), datetime.now(UTC))
-    stored = 0
     with connect(dsn, role="ingest") as conn:
-        writer = Writer(conn, epoch=epoch, gate=Gate(remember_s=3600), settings=ingest)
-        batches = list(_batches(given))
+        writer = DirectWriter(conn, ingest, name="bench")
+        # Simulated before the clock runs.
+        waiting = list(given)
         began = time.perf_counter()
-        number = 0
-        for batch in batches:
-            rest = batch
-            while rest:
-                written = writer.write(rest, batch=number)
-                number += 1
-                rest = rest[written.messages :]
-                stored += 0 if written.outcome is None else written.outcome.stored
+        outcome = writer.write(waiting)
         took_s = time.perf_counter() - began
-    return stored, took_s
-
-
-def _batches(given: Iterable[Message]) -> Iterator[list[inbox.Message]]:
-    batch: list[inbox.Message] = []
-    samples = 0
-    for message in given:
-        batch.append(inbox.Message(message.topic, message.payload, 1, message.received_ms, 1))
-        samples += message.samples
-        if samples >= _BATCH_SAMPLES:
-            yield batch
-            batch, samples = [], 0
-    if batch:
-        yield batch
+    return outcome.stored, took_s
 
 
 def _refresh(conn: Connection, last: Any) -> tuple[float, int]:
