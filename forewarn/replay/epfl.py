@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -152,11 +153,7 @@ def _notes(names: list[str], sessions: list[_Session]) -> list[str]:
     by_plug: dict[str, list[_Session]] = {}
     for session in sorted(sessions, key=lambda one: one.arrival):
         by_plug.setdefault(session.plug, []).append(session)
-    overlaps = sum(
-        later.arrival < earlier.departure
-        for one in by_plug.values()
-        for earlier, later in zip(one, one[1:], strict=False)
-    )
+    overlaps = sum(later.arrival < earlier.departure for one in by_plug.values() for earlier, later in pairwise(one))
     if overlaps:
         notes.append(f"{overlaps} sessions begin before the one before has left the plug: sent as they are")
     falling = sum(one.soc_departure <= one.soc_arrival for one in sessions)

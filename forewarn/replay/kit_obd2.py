@@ -11,7 +11,7 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -135,8 +135,7 @@ def _times(
     times = []
     for number, row in lines:
         try:
-            clock = datetime.strptime(row[0].strip(), "%H:%M:%S.%f" if "." in row[0] else "%H:%M:%S").time()
-            local = datetime.combine(day, clock)
+            local = datetime.combine(day, time.fromisoformat(row[0].strip()))
             if last is not None and last - local > _MIDNIGHT:
                 nights += 1
                 day += timedelta(days=1)
@@ -145,7 +144,7 @@ def _times(
             raise UserMistake(
                 f"{path}: line {number} begins with {row[0]!r:.40}, not with a time as 07:16:30"
             ) from error
-        went_back += last is not None and local < last
+            went_back += last is not None and local < last
         last = local
         times.append(round(local.replace(tzinfo=zone).timestamp() * 1000))
     if nights:
@@ -156,7 +155,7 @@ def _times(
     offset = round(start.timestamp() * 1000) - times[0] if start is not None else 0
     if times[0] + offset < 0:
         raise UserMistake(f"{path} would begin before 1970: give another --start")
-    return [time + offset for time in times]
+    return [at + offset for at in times]
 
 
 def _asked(path: Path, lines: list[tuple[int, list[str]]], width: int, notes: list[str]) -> list[tuple[int, list[int]]]:
