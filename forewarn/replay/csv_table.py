@@ -13,7 +13,7 @@ from typing import Any
 from config.errors import UserMistake
 from forewarn.message import Message
 from forewarn.replay.column_values import list_reader, scalar_reader
-from forewarn.replay.mapping import CsvMapping, MappedColumn, read_mapping
+from forewarn.replay.mapping import CsvMapping, MappedColumn, read_mapping, shown
 from forewarn.replay.recording import Recording, SequenceNumbers, pseudo_vin, telemetry_message
 from forewarn.replay.source import open_table
 from forewarn.replay.timestamps import time_reader
@@ -57,7 +57,7 @@ def read(
 
     notes = _notes(tally, rows.unmapped) + numbers.notes
     enrolment = _enrolment(meant, chosen_vin, rows.n_cells)
-    return Recording(chosen_vin, enrolment, tally["rows"], notes, messages, n_samples=tally["samples"])
+    return Recording(chosen_vin, enrolment, tally["rows"], tally["samples"], notes, messages)
 
 
 class _Rows:
@@ -72,7 +72,7 @@ class _Rows:
         self._ts_ms = time_reader(mapping.path, mapping.time, start=start, decimal=mapping.file.decimal)
         self._readers = [_reader(path, mapping, names, column) for column in mapping.columns]
         used = {self._time_place, *(place for _, places, _ in self._readers for place in places)}
-        self.unmapped = [name for i, name in enumerate(names) if i not in used and name]
+        self.unmapped = [shown(name) for i, name in enumerate(names) if i not in used and name]
         cells = [places for column, places, _ in self._readers if column.signal.column == "cell_v"]
         self.n_cells = len(cells[0]) if cells else None
 
@@ -114,7 +114,7 @@ class _Rows:
                 try:
                     value = read_value([fields[place] for place in places])
                 except ValueError as error:
-                    where = f"line {number}, column {column.name}"
+                    where = f"line {number}, column {shown(column.name)}"
                     raise UserMistake(f"{self._path}: {where}: {error}, in {self._mapping.path}") from error
                 if value is not None:
                     signals[column.signal.path] = value
@@ -130,7 +130,7 @@ class _Rows:
             return self._ts_ms(field)
         except ValueError as error:
             raise UserMistake(
-                f"{self._path}: line {number}, column {self._mapping.time.column}: {error}: "
+                f"{self._path}: line {number}, column {shown(self._mapping.time.column)}: {error}: "
                 f"correct [time] in {self._mapping.path}, or add the text to time.ignore"
             ) from error
 
@@ -159,14 +159,14 @@ def _place(path: Path, mapping: CsvMapping, names: list[str], key: str, name: st
     places = [i for i, other in enumerate(names) if other == name.strip()]
     if len(places) == 1:
         return places[0]
-    some = ", ".join(names[:8]) + (" and more" if len(names) > 8 else "")
+    some = shown(", ".join(names[:8])) + (" and more" if len(names) > 8 else "")
     what = f"has {len(places)} columns {name!r:.60}" if places else f"has no column {name!r:.60}, it has {some:.200}"
     raise UserMistake(f"{path} {what}: correct {key} in {mapping.path}, or file.delimiter")
 
 
 def _reader(path: Path, mapping: CsvMapping, names: list[str], column: MappedColumn) -> _Reader:
     decimal = mapping.file.decimal
-    key = f'columns."{column.name}"'
+    key = f'columns."{shown(column.name)}"'
     if "*" not in column.name:
         one = scalar_reader(column, decimal)
         return column, [_place(path, mapping, names, key, column.name)], lambda fields: one(fields[0])

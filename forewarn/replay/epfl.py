@@ -4,6 +4,7 @@ What was measured at a known time is sent: the car's state of charge when it arr
 of the session. What happened in between is in no row, so no curve is made of it; the highest power has no time either.
 """
 
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ def read(path: Path) -> Recording:
             at = Connector(OPERATOR, STATION, session.plug)
             yield charger_message(at, ts_ms, session.number, str(session.number), signals)
 
-    return Recording(None, None, len(sessions), _notes(names, sessions), messages, n_samples=len(readings))
+    return Recording(None, None, len(sessions), len(readings), _notes(names, sessions), messages)
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, tuple[Any, ...]]]]:
@@ -82,7 +83,8 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, tuple[Any, ...]]]]:
     from openpyxl import load_workbook
 
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        # As bytes: by a path openpyxl would judge the file by its ending.
+        book = load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
         try:
             sheet = book.worksheets[0]
             # What the file says of its own size may be wrong.

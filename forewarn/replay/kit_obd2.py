@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from config.errors import UserMistake
 from forewarn.message import Message
-from forewarn.replay.recording import Recording, SequenceNumbers, pseudo_vin, telemetry_message
+from forewarn.replay.recording import Recording, SequenceNumbers, check_times, pseudo_vin, telemetry_message
 from forewarn.replay.source import Table, open_table
 from ingest.store.enrolment import Enrolment
 
@@ -93,7 +93,7 @@ def read(path: Path, *, trip: str | None = None, start: datetime | None = None, 
             signals = {str(columns[place]): value}
             yield telemetry_message(chosen_vin, at, numbers.number(at, signals), signals)
 
-    return Recording(chosen_vin, enrolment, len(lines), notes, messages, n_samples=len(ts_ms))
+    return Recording(chosen_vin, enrolment, len(lines), len(ts_ms), notes, messages)
 
 
 def _lines(path: Path, table: Table) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -135,7 +135,10 @@ def _times(
     times = []
     for number, row in lines:
         try:
-            local = datetime.combine(day, time.fromisoformat(row[0].strip()))
+            clock = time.fromisoformat(row[0].strip())
+            if clock.tzinfo is not None:
+                raise ValueError("the clock of the day has a time zone")
+            local = datetime.combine(day, clock)
             if last is not None and last - local > _MIDNIGHT:
                 nights += 1
                 day += timedelta(days=1)
@@ -144,7 +147,7 @@ def _times(
             raise UserMistake(
                 f"{path}: line {number} begins with {row[0]!r:.40}, not with a time as 07:16:30"
             ) from error
-            went_back += last is not None and local < last
+        went_back += last is not None and local < last
         last = local
         times.append(round(local.replace(tzinfo=zone).timestamp() * 1000))
     if nights:
@@ -153,9 +156,9 @@ def _times(
         notes.append(f"the clock goes back {went_back} times: sent in the order of the file")
     # A given start is the instant of the first row, whatever the telephone's clock said.
     offset = round(start.timestamp() * 1000) - times[0] if start is not None else 0
-    if times[0] + offset < 0:
-        raise UserMistake(f"{path} would begin before 1970: give another --start")
-    return [at + offset for at in times]
+    moved = [at + offset for at in times]
+    check_times(path, moved, "correct the date in its name, or give another --start")
+    return moved
 
 
 def _asked(path: Path, lines: list[tuple[int, list[str]]], width: int, notes: list[str]) -> list[tuple[int, list[int]]]:
@@ -176,7 +179,7 @@ def _asked(path: Path, lines: list[tuple[int, list[str]]], width: int, notes: li
         before = row
     if missed:
         notes.append(f"answers are missing in {missed} places: the turns of the columns go on from what changed")
-    if len(lines) >= width and missed > len(lines) / width:
+    if max(missed, sum(bool(others) for _, others in asked)) > len(lines) / 2:
         raise UserMistake(f"{path} is not a kit-obd2 recording: its columns do not change in turns, one a row")
     return asked
 

@@ -105,7 +105,9 @@ def read_mapping(path: Path) -> CsvMapping:
     said = _toml(path)
     unknown = [key for key in said if key not in ("file", "time", "vehicle", "columns")]
     if unknown:
-        raise UserMistake(f"{path}: {unknown[0]} is no table of a mapping file: use file, time, vehicle and columns")
+        raise UserMistake(
+            f"{path}: {shown(unknown[0])} is no table of a mapping file: use file, time, vehicle and columns"
+        )
     for key in ("time", "vehicle", "columns"):
         if not isinstance(said.get(key), dict) or not said[key]:
             raise UserMistake(f"{path}: the table [{key}] is missing: add it, as docs/replay.md shows")
@@ -150,7 +152,7 @@ def _table(path: Path, key: str, said: object, kind: type[_Table]) -> _Table:
     try:
         return msgspec.convert(said, kind)
     except (msgspec.ValidationError, OverflowError) as error:
-        problem, _, where = str(error).partition(" - at `$")
+        problem, _, where = shown(str(error)).partition(" - at `$")
         raise UserMistake(
             f"{path}: {key}{where.rstrip('`')}: {problem}: see docs/replay.md for what it may be"
         ) from error
@@ -178,7 +180,7 @@ def _check_vehicle(path: Path, vehicle: VehicleTable) -> None:
 
 
 def _column(path: Path, name: str, said: object) -> MappedColumn:
-    key = f'columns."{name}"'
+    key = f'columns."{shown(name)}"'
     table = _table(path, key, {"signal": said} if isinstance(said, str) else said, _ColumnTable)
     signal = catalogue().by_path.get(table.signal)
     if signal is None:
@@ -203,7 +205,7 @@ def _column(path: Path, name: str, said: object) -> MappedColumn:
     if not all(map(_is_finite, ignored)):
         raise UserMistake(f"{path}: {key}.ignore: what is not finite is left out anyway: keep finite numbers and texts")
     for text, value in table.values.items():
-        _check_value(path, f'{key}.values."{text}"', signal, value)
+        _check_value(path, f'{key}.values."{shown(text)}"', signal, value)
     scale, offset = Decimal(str(table.scale)), Decimal(str(table.offset))
     return MappedColumn(
         name,
@@ -243,12 +245,16 @@ def _check_columns(path: Path, time: TimeTable, columns: tuple[MappedColumn, ...
     by_signal: dict[str, str] = {}
     for column in columns:
         if column.name == time.column:
-            raise UserMistake(f'{path}: columns."{column.name}" is the time already: leave it out of [columns]')
+            raise UserMistake(f'{path}: columns."{shown(column.name)}" is the time already: leave it out of [columns]')
         other = by_signal.setdefault(column.signal.path, column.name)
         if other != column.name:
-            raise UserMistake(
-                f'{path}: columns."{other}" and columns."{column.name}" are both {column.signal.path}: keep one'
-            )
+            both = f'columns."{shown(other)}" and columns."{shown(column.name)}"'
+            raise UserMistake(f"{path}: {both} are both {column.signal.path}: keep one")
+
+
+def shown(text: str) -> str:
+    """Return a name out of a file as one line can show it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def number(text: str, decimal: str) -> Decimal:

@@ -1,12 +1,14 @@
 """A recording that was read: whose it is, what is odd about it, and its messages."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from config.errors import UserMistake
 from forewarn.message import Message
 from ingest import topics
 from ingest.store.enrolment import Enrolment
@@ -14,6 +16,9 @@ from ingest.store.enrolment import Enrolment
 # A VIN without I, O and Q; L is China, the rest says that no maker gave it.
 _VIN_LETTERS = "0123456789ABCDEFGHJKLMNPRSTUVWXY"
 _VIN_PREFIX = "LREC"
+
+# The receive time of a replay topic has at most 13 digits: up to the year 2286.
+LATEST_MS = 9_999_999_999_999
 
 _encoder = msgspec.json.Encoder()
 
@@ -25,21 +30,17 @@ class Recording:
     vin       : the car's; None of a station
     enrolment : the car and who owns it; None of a station, which needs no consent
     n_rows    : rows of the file
+    n_samples : samples in all messages
     notes     : what a person should know about the file, one line each
     messages  : iterates in the order in which they were received, afresh at every use
-    n_samples : samples in all messages; a sample a row unless the reader knows otherwise
     """
 
     vin: str | None
     enrolment: Enrolment | None
     n_rows: int
+    n_samples: int
     notes: list[str]
     _produce: Callable[[], Iterator[Message]] = field(repr=False)
-    n_samples: int = -1
-
-    def __post_init__(self) -> None:
-        if self.n_samples < 0:
-            object.__setattr__(self, "n_samples", self.n_rows)
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -78,6 +79,12 @@ class SequenceNumbers:
         if self._copies:
             notes.append(f"exact copies of an earlier row: {self._copies}, sent again to be counted as duplicates")
         return notes
+
+
+def check_times(path: Path, times_ms: Sequence[int], advice: str) -> None:
+    """Raise UserMistake, when a reading cannot be published as received at its time."""
+    if min(times_ms) < 0 or max(times_ms) > LATEST_MS:
+        raise UserMistake(f"{path} has times that are not between 1970 and 2286: {advice}")
 
 
 def pseudo_vin(*parts: str) -> str:

@@ -1,6 +1,7 @@
 """A recording moved to now as a whole: every distance in it stays what it was."""
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,11 +14,16 @@ from ingest.store.enrolment import Enrolment
 
 
 class Span(NamedTuple):
-    """When a recording begins and ends (epoch ms), and how long its replay lasts."""
+    """When a recording begins and ends (epoch ms), and its replay.
+
+    lasts_s  : how long it takes
+    ahead_ms : how far ahead of its beginning the recording may end without a message dated later than it is sent
+    """
 
     first_ms: int
     last_ms: int
     lasts_s: float
+    ahead_ms: int
 
 
 class Shift(NamedTuple):
@@ -32,18 +38,20 @@ def span_of(messages: Iterable[Message], *, speed: float | None, longest_gap_s: 
     """Return the span of ``messages``, of which there must be one; ``speed`` None is as fast as possible."""
     wait_s = waits(speed=speed, longest_gap_s=longest_gap_s) if speed is not None else lambda _: 0.0
     times = [message.received_ms for message in messages]
-    return Span(min(times), max(times), sum(map(wait_s, times)))
+    sent_s = list(accumulate(map(wait_s, times)))
+    last_ms = max(times)
+    ahead_ms = min(int(1000 * at_s) + last_ms - time_ms for at_s, time_ms in zip(sent_s, times, strict=True))
+    return Span(min(times), last_ms, sent_s[-1], ahead_ms)
 
 
 def shift_to_now(span: Span, *, now_ms: int) -> Shift:
     """Return the shift that lets the recording end at the moment its replay ends.
 
     So no message is dated later than it is sent. At the speed it was recorded in, without gaps that are cut short, the
-    recording begins now and is sent as it happens; as fast as possible, it ends now.
+    recording begins now and is sent as it happens; as fast as possible, it ends now. Slower than it was recorded it
+    begins now too, for it would have to begin in the future.
     """
-    # Slower than it was recorded it would have to begin in the future.
-    ahead_ms = min(round(span.lasts_s * 1000), span.last_ms - span.first_ms)
-    by_ms = now_ms + ahead_ms - span.last_ms
+    by_ms = now_ms + span.ahead_ms - span.last_ms
     # Whole seconds, as frames of GB/T 32960 have them.
     by_ms -= by_ms % 1000
     return Shift(by_ms, span.first_ms + by_ms, span.last_ms + by_ms)

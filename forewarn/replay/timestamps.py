@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from config.errors import UserMistake
 from forewarn.replay.mapping import TimeTable, number
+from forewarn.replay.recording import LATEST_MS
 
-# The receive time of a replay topic has at most 13 digits: up to the year 2286.
-LATEST_MS = 9_999_999_999_999
 _MS = {"s": 1000, "ms": 1, "us": "0.001", "ns": "0.000001"}
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 
@@ -35,8 +34,8 @@ def time_reader(path: Path, time: TimeTable, *, start: datetime | None, decimal:
 
     def from_number(field: str) -> int:
         value = number(field.strip(), decimal)
-        # Compared first: a number with a huge exponent has no end as an integer.
-        if not -LATEST_MS <= value * 1000 <= LATEST_MS * 10**6:
+        # Asked first: a number with a huge exponent has no end as an integer. Nanoseconds are the smallest unit.
+        if not value.is_finite() or value.copy_abs() > LATEST_MS * 10**6:
             raise ValueError(f"{field!r:.40} is no time between 1970 and 2286")
         return _checked(begin_ms + round(value * ms), field)
 
