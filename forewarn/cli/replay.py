@@ -1,7 +1,6 @@
 """The command that publishes a real recording over MQTT."""
 
 import json
-import math
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,8 +63,6 @@ def replay(
     from ingest.store.enrolment import enrol
 
     times, way = _times(speed), _way(wire)
-    if math.isnan(longest_gap):
-        raise UserMistake("--longest-gap nan is no number of seconds: give one of 0 or more, or inf")
     recording = read(file, as_format=format, trip=trip, start=_instant(start), mapping=mapping)
     if recording.enrolment is None and way != "json":
         raise UserMistake(f"--wire {wire} is how a car sends, and --as {format} is a station: leave --wire out")
