@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psycopg
+from ingest.store.given import Rollups, check_without_readings, copy_rollups, encode_rollups
 
 from config.settings import Settings
 from config.signals import catalogue
@@ -26,7 +27,6 @@ from forewarn.simulator.truth import Truth, truth_of
 from ingest.history import judge_changed_days
 from ingest.store.connection import connect
 from ingest.store.enrolment import enrol
-from ingest.store.given import Rollups, check_without_readings, copy_rollups, encode_rollups
 from ingest.store.timeseries.detect import engine_of
 
 # Cars that come back from a process together: some 30 MB of encoded rollups.
@@ -130,9 +130,7 @@ class _Part:
         return _Part([], [], [], self.events, self.readings, self.checksums, self.truth)
 
 
-def _task(
-    ids: Mapping[str, int], raw: frozenset[int], clock_ahead_s: int, plan: FleetPlan, blocks: Blocks
-) -> _Part:
+def _task(ids: Mapping[str, int], raw: frozenset[int], clock_ahead_s: int, plan: FleetPlan, blocks: Blocks) -> _Part:
     hours: list[bytes] = []
     days: list[bytes] = []
     kept: list[tuple[str, Any]] = []
@@ -162,7 +160,12 @@ def _checksum(rollups: tuple[Rollups, ...], events: list[LampEvent], car: Simula
     """Return a checksum of what one car puts into the store, whatever its number there, and of its truth."""
     digest = hashlib.blake2b(digest_size=16)
     for rows in rollups:
-        for array in (rows.bucket_ms, rows.received_on, rows.regime, *(rows.columns[key] for key in sorted(rows.columns))):
+        for array in (
+            rows.bucket_ms,
+            rows.received_on,
+            rows.regime,
+            *(rows.columns[key] for key in sorted(rows.columns)),
+        ):
             digest.update(np.ascontiguousarray(array).data)
     digest.update(repr((events, car.plan, car.oddity)).encode())
     return digest.hexdigest()
