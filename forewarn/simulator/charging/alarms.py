@@ -73,7 +73,7 @@ def danger_alarms(
     """
     # Drawn whether or not there is something to report, so that a stop changes nothing before it.
     names_car = rng.random() < _NAMES_CAR_SHARE
-    late_s = danger.delay_s + rng.uniform(0.0, 3.0, 4)
+    late_s = danger.delay_s + np.sort(rng.uniform(0.0, 3.0, 4))
     latency_ms = rng.integers(*_LATENCY_MS, 4)
     stages = _stages(happening, danger)
     codes = {fault: code_of(DANGER_FAULTS[fault], session.operator, rng) for fault in sorted(DANGER_FAULTS)}

@@ -152,7 +152,9 @@ class _Plan:
                 takes = _TAPER_LINE.at(now) * _DERATE_LINE.at(now_c) if now < min(self.soc_end, 1.0) else 0.0
                 ask = pack.most_c * pack.capacity_ah * takes * demand
             cold = math.exp(COLD_PER_C * (25.0 - now_c))
-            give = min(supply.power_kw * 1000 / resting_v, supply.current_a)
+            # Under load the pack's voltage is higher than at rest.
+            give = supply.power_kw * 1000 / resting_v
+            give = min(supply.power_kw * 1000 / (resting_v + give * ohm * cold), supply.current_a)
             amps = min(ask, give) * min(1.0, t / _RAMP_S)
             if stop_s is not None and t >= stop_s + STOP_TAKES_S:
                 amps = 0.0

@@ -146,9 +146,9 @@ def _with_physics(danger: Danger, visit: Visit, pack: Pack, seconds: float, rng:
         case "over_voltage":
             onset_s = OVERCHARGE_FINISH_SHARE * seconds
             until = float(np.interp(strength, (0, 1), (0.96, 1.16)))
-            current_c = np.clip((until - visit.soc_end) / (0.3 * seconds / 3600), 0.05, 0.6)
+            current_c = np.clip((until - visit.soc_end) / (0.33 * seconds / 3600), 0.05, 1.2)
             overcharge = Overcharge(onset_s, float(current_c), until)
-            return replace(danger, onset_s=onset_s, growth_s=0.3 * seconds, is_gradual=True, overcharge=overcharge)
+            return replace(danger, onset_s=onset_s, growth_s=0.33 * seconds, is_gradual=True, overcharge=overcharge)
         case _:
             bias = float(np.interp(strength, (0, 1), _BIAS))
             return replace(danger, bias=bias, biased="car" if rng.random() < 0.6 else "pile")

@@ -153,7 +153,7 @@ def _course(
     overcharge = danger.overcharge if danger is not None else None
     return run_course(
         pack,
-        Supply(connector.power_kw * share, amps),
+        Supply(connector.power_kw * share - pack.aux_w / 1000, amps),
         seconds=session.seconds - 1,
         soc_start=session.soc_start,
         soc_end=session.soc_end,

@@ -111,4 +111,4 @@ def draw_pack(visit: Visit, rng: np.random.Generator) -> Pack:
 
 def hot_pack(pack: Pack, ceiling_c: float) -> Pack:
     """Return the pack on a hot day after a hard drive, with cooling that only just holds it at ``ceiling_c``."""
-    return replace(pack, ceiling_c=ceiling_c, start_c=max(4.0, ceiling_c - 50.0))
+    return replace(pack, ceiling_c=ceiling_c, start_c=max(4.0, ceiling_c - 46.0))
