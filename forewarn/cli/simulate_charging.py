@@ -3,11 +3,11 @@
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,6 +28,8 @@ _MQTT = "mqtt"
 _HEALTHY_CARS = 12
 # An over-charge needs a car that fills up, which half of them do.
 _CARS_PER_DANGER = 3
+# Drawing a live danger and encoding what it sends takes a second or two on a busy machine.
+_PREPARE_MS = 4_000
 
 
 def charging(
@@ -94,21 +96,19 @@ def _simulate(
 def _publish(
     enrolments: "list[Enrolment]", traffic: "Traffic", times: float | None, *, ingest: bool, as_json: bool
 ) -> None:
+    from forewarn.delivery import deliver, ingest_beside
     from forewarn.progress import progress_bar
     from forewarn.publish import paced
     from forewarn.simulator.charging import messages
 
+    sent = messages(traffic)
     with opened(broker=True) as settings:
-        sent = messages(traffic)
-        with progress_bar("Publishing what stations and cars sent", total=None) as advance:
-            done = _deliver(
-                settings,
-                enrolments,
-                sent if times is None else paced(sent, speed=times),
-                chosen_at=traffic.start,
-                ingest=ingest,
-                on_progress=advance,
-            )
+        _enrol(settings, enrolments, chosen_at=traffic.start)
+        with (
+            ingest_beside(settings, wanted=ingest),
+            progress_bar("Publishing what stations and cars sent", total=None) as advance,
+        ):
+            done = deliver(sent if times is None else paced(sent, speed=times), settings, on_progress=advance)
     if as_json:
         print(json.dumps({"sessions": len(traffic.placed.sessions), **asdict(done)}))
     else:
@@ -116,25 +116,23 @@ def _publish(
 
 
 def _publish_live(kind: "Kind", *, stations: int, seed: int, ingest: bool, as_json: bool) -> None:
+    from forewarn.delivery import deliver, ingest_beside
     from forewarn.publish import paced
     from forewarn.simulator.charging.live import draw_live_danger
     from forewarn.simulator.charging.stops import listening
     from forewarn.simulator.charging.traffic import stations_of
 
     places = stations_of(stations, seed=seed)
-    with opened(broker=True) as settings:
-        now_ms = time.time_ns() // 1_000_000
-        danger = draw_live_danger(kind, places, seed=seed, now_ms=now_ms)
+    with opened(broker=True) as settings, ingest_beside(settings, wanted=ingest):
+        # Servers run: from here on seconds count.
+        starts_ms = time.time_ns() // 1_000_000 + _PREPARE_MS
+        danger = draw_live_danger(kind, places, seed=seed, now_ms=starts_ms)
         at = danger.session.connector.at
         say(f"{kind} ahead in car {danger.enrolment.vin} at {at.operator} {at.station}, connector {at.connector}")
+        _enrol(settings, [danger.enrolment], chosen_at=datetime.now(UTC))
         with listening(danger.enrolment.vin, settings.mqtt) as stops:
-            done = _deliver(
-                settings,
-                [danger.enrolment],
-                paced(danger.messages(stops), speed=1.0),
-                chosen_at=datetime.fromtimestamp(now_ms / 1000, tz=UTC),
-                ingest=ingest,
-            )
+            sent = _from(starts_ms, danger.messages(stops))
+            done = deliver(paced(sent, speed=1.0), settings)
         stopped_at_ms = stops()
     row = danger.run(stopped_at_ms).truth[0]
     if as_json:
@@ -148,23 +146,20 @@ def _when(row: "Truth") -> dict[str, int | None]:
     return {"onset_ms": row.onset_ms, "condition_ms": row.condition_ms, "alarm_ms": row.alarm_ms}
 
 
-def _deliver(
-    settings: "Settings",
-    enrolments: "list[Enrolment]",
-    sent: "Iterable[Message]",
-    *,
-    chosen_at: datetime,
-    ingest: bool,
-    on_progress: Any = None,
-) -> "Outcomes":
-    from forewarn.delivery import deliver, ingest_beside
+def _from(starts_ms: int, messages: "Iterable[Message]") -> "Iterator[Message]":
+    """Yield ``messages``, the first one at ``starts_ms``."""
+    for number, message in enumerate(messages):
+        if number == 0:
+            time.sleep(max(0.0, (starts_ms - time.time_ns() // 1_000_000) / 1000))
+        yield message
+
+
+def _enrol(settings: "Settings", enrolments: "list[Enrolment]", *, chosen_at: datetime) -> None:
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol
 
     with connect(dsn_of(settings), role="admin") as conn:
         enrol(conn, enrolments, chosen_at=chosen_at)
-    with ingest_beside(settings, wanted=ingest):
-        return deliver(sent, settings, on_progress=on_progress)
 
 
 def _write(traffic: "Traffic", directory: Path, *, as_json: bool) -> None:

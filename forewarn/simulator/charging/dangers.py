@@ -34,7 +34,7 @@ _SUDDEN_SHARE = 0.35
 _GAP_SHARE = 0.12
 # By law at least 100 Ohm/V (GB 18384); full of water it is a few kOhm.
 _WEAKEST_KOHM, _STRONGEST_KOHM = 150.0, 5.0
-_RISE_C = (30.0, 175.0)
+_RISE_C = (30.0, 210.0)
 _BIAS = (0.03, 0.4)
 HOT_AIR_C = 38.0
 
