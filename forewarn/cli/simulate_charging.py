@@ -3,9 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,7 +132,7 @@ def _publish_live(kind: "Kind", *, stations: int, seed: int, ingest: bool, as_js
         say(f"{kind} ahead in car {danger.enrolment.vin} at {at.operator} {at.station}, connector {at.connector}")
         _enrol(settings, [danger.enrolment], chosen_at=datetime.now(UTC))
         with listening(danger.enrolment.vin, settings.mqtt) as stops:
-            sent = _from(starts_ms, danger.messages(stops))
+            sent = _at(starts_ms, danger.messages(stops))
             done = deliver(paced(sent, speed=1.0), settings)
         stopped_at_ms = stops()
     row = danger.run(stopped_at_ms).truth[0]
@@ -146,12 +147,11 @@ def _when(row: "Truth") -> dict[str, int | None]:
     return {"onset_ms": row.onset_ms, "condition_ms": row.condition_ms, "alarm_ms": row.alarm_ms}
 
 
-def _from(starts_ms: int, messages: "Iterable[Message]") -> "Iterator[Message]":
-    """Yield ``messages``, the first one at ``starts_ms``."""
-    for number, message in enumerate(messages):
-        if number == 0:
-            time.sleep(max(0.0, (starts_ms - time.time_ns() // 1_000_000) / 1000))
-        yield message
+def _at(starts_ms: int, messages: "Iterator[Message]") -> "Iterator[Message]":
+    """Return ``messages`` when it is ``starts_ms``, with what takes time before the first one done."""
+    first = next(messages)
+    time.sleep(max(0.0, (starts_ms - time.time_ns() // 1_000_000) / 1000))
+    return chain([first], messages)
 
 
 def _enrol(settings: "Settings", enrolments: "list[Enrolment]", *, chosen_at: datetime) -> None:
