@@ -52,7 +52,6 @@ def test_a_connector_never_holds_two_sessions(seed, begins, minutes):
             assert one.ended_ms < other.started_ms
     assert all(session.visit is None or session.visit.kind == session.connector.kind for session in placed.sessions)
     charged = [session.visit for session in placed.sessions if session.visit is not None and not session.failed]
-    assert sorted(v.vin for v in charged) + sorted(v.vin for v in placed.unplaced) != [] or not visits
     assert len(charged) + len(placed.unplaced) == len(visits)
 
 
