@@ -13,15 +13,15 @@ from config.errors import UserMistake
 from forewarn.cli.arguments import instant, times_of
 from forewarn.cli.opening import dsn_of, opened, say
 from forewarn.cli.outcomes import in_words
+from forewarn.cli.simulate_charging import charging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from config.settings import Settings
-    from forewarn.message import Message
     from forewarn.simulator import FleetPlan
+    from forewarn.simulator.files import Written
 
 app = typer.Typer(help="Simulate cars and chargers.", no_args_is_help=True)
+app.command()(charging)
 
 _WAYS = ("mqtt", "store")
 
@@ -47,6 +47,9 @@ def fleet(
     ] = None,
     charge_step: Annotated[float, typer.Option(min=1, help="Seconds between reports while charging.")] = 30,
     cells_step: Annotated[float, typer.Option(min=1, help="Seconds between reports that have all cells.")] = 60,
+    stations: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Charging stations where the fleet's cars and others charge.")
+    ] = 0,
     raw: Annotated[int, typer.Option(min=0, help="With --to store: cars whose every reading is stored too.")] = 20,
     speed: Annotated[str, typer.Option(help="With --to mqtt: how many times faster than it happened, or max.")] = "max",
     live: Annotated[
@@ -81,11 +84,16 @@ def fleet(
         modes=DEAL if faults is None else _modes(faults),
     )
     if to == "mqtt":
-        result = _publish(plan, pace, live=live, truth=truth, processes=processes, no_ingest=no_ingest)
+        result = _publish(
+            plan, pace, stations=stations, live=live, truth=truth, processes=processes, no_ingest=no_ingest
+        )
     elif to == "store":
+        if stations:
+            raise UserMistake("--stations is about what is published: leave it out with --to store")
         result = _store(plan, raw=raw, truth=truth, processes=processes)
     else:
-        result = _write(plan, Path(to), truth=truth, processes=processes)
+        written = _write(plan, Path(to), stations=stations, truth=truth, processes=processes)
+        result = {"to": to, **written.summary}
     print(json.dumps(result) if as_json else _in_words(result))
 
 
@@ -115,22 +123,31 @@ def _modes(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _write(plan: "FleetPlan", directory: Path, *, truth: Path | None, processes: int | None) -> dict[str, Any]:
+def _write(
+    plan: "FleetPlan", directory: Path, *, stations: int, truth: Path | None, processes: int | None
+) -> "Written":
     from forewarn.progress import progress_bar
     from forewarn.simulator.files import write_fleet
 
     with progress_bar(f"Simulating {plan.vehicles:,} cars for {plan.days} days", total=plan.vehicles) as advance:
-        written = write_fleet(plan, directory, truth=truth, processes=processes, on_progress=advance)
-    return {"to": str(directory), **asdict(written)}
+        return write_fleet(plan, directory, stations=stations, truth=truth, processes=processes, on_progress=advance)
 
 
 def _publish(
-    plan: "FleetPlan", pace: float | None, *, live: bool, truth: Path | None, processes: int | None, no_ingest: bool
+    plan: "FleetPlan",
+    pace: float | None,
+    *,
+    stations: int,
+    live: bool,
+    truth: Path | None,
+    processes: int | None,
+    no_ingest: bool,
 ) -> dict[str, Any]:
     """Write the fleet to files first: in the order of receipt it would not fit into memory."""
     from forewarn.delivery import deliver, ingest_beside
     from forewarn.progress import progress_bar
     from forewarn.publish import paced, when_due
+    from forewarn.simulator.files import published
     from forewarn.simulator.fleet import draw_cars
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol
@@ -139,28 +156,20 @@ def _publish(
         kept = truth or _truth_folder(settings, plan)
         with TemporaryDirectory(prefix="fleet-", dir=settings.data_dir) as folder:
             directory = Path(folder) / "fleet"
-            result = _write(plan, directory, truth=kept, processes=processes)
+            written = _write(plan, directory, stations=stations, truth=kept, processes=processes)
             with connect(dsn_of(settings), role="admin") as conn:
                 enrol(conn, [draw.enrolment for draw in draw_cars(plan)], chosen_at=plan.start)
             with (
                 ingest_beside(settings, wanted=not no_ingest),
-                progress_bar("Publishing the fleet", total=result["readings"] + result["events"]) as advance,
+                progress_bar("Publishing the fleet", total=written.readings + written.events) as advance,
             ):
-                messages = _messages(directory)
+                messages = published(directory, written.traffic)
                 if live:
                     messages = when_due(messages)
                 elif pace is not None:
                     messages = paced(messages, speed=pace)
                 done = deliver(messages, settings, on_progress=advance)
-    return {**result, "to": "mqtt", "truth": str(kept), "outcomes": asdict(done), "in_words": in_words(done)}
-
-
-def _messages(directory: Path) -> "Iterator[Message]":
-    from forewarn.simulator.files import days_of, read_day
-    from forewarn.simulator.messages import in_order
-
-    for day in days_of(directory):
-        yield from in_order(*read_day(directory, day))
+    return {"to": "mqtt", **written.summary, "truth": str(kept), "outcomes": asdict(done), "in_words": in_words(done)}
 
 
 def _store(plan: "FleetPlan", *, raw: int, truth: Path | None, processes: int | None) -> dict[str, Any]:
