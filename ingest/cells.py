@@ -27,7 +27,7 @@ def cell_statistics(packs: Sequence[Sequence[float | None]] | NDArray[np.float64
     packs   : (n_packs, n_cells) volts; None or an impossible voltage counts as not measured
     Returns : (n_packs, 7) in the order of CELL_COLUMNS: mV, mV, 1-based number, mV, number, V, V; NaN without any cell
     """
-    volts = np.array(packs, dtype=np.float64)
+    volts = np.asarray(packs, dtype=np.float64)
     result = np.full((len(volts), len(CELL_COLUMNS)), np.nan)
     if not volts.size:
         return result

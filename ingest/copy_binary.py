@@ -36,7 +36,8 @@ _WIRE: dict[str, str] = {
 class Column(msgspec.Struct, frozen=True):
     """One column to send.
 
-    values : (n,) numbers, for timestamptz epoch milliseconds, for date days since 1970, for text a list of str | None; NaN is NULL
+    values : (n,) numbers, for timestamptz epoch milliseconds, for date days since 1970, for text a list of str | None;
+             NaN is NULL
     """
 
     type: Type

@@ -167,6 +167,7 @@ def _read(
         ts_ms=start_ms + (samples.t_s[kept] * 1000).astype(np.int64),
         received_ms=start_ms + (received_s[kept] * 1000).astype(np.int64),
         message=message[kept],
+        seq=np.zeros(int(kept.sum()), dtype=np.int64),
         columns={path: values[kept] for path, values in columns.items()},
         cell_mv=cut_short(cell_mv[kept][with_cells], sensor_rng),
         cell_row=np.where(with_cells, np.cumsum(with_cells) - 1, -1),

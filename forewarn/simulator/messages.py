@@ -74,8 +74,8 @@ class _Car:
         for sample, row in zip(signals, readings.cell_row[first:last].tolist(), strict=True):
             if row >= 0:
                 sample[_CELLS] = (readings.cell_mv[row] / 1000).tolist()
-        times = readings.ts_ms[first:last].tolist()
-        return [{"ts": ts, "seq": 0, "signals": sample} for ts, sample in zip(times, signals, strict=True)]
+        keys = zip(readings.ts_ms[first:last].tolist(), readings.seq[first:last].tolist(), signals, strict=True)
+        return [{"ts": ts, "seq": seq, "signals": sample} for ts, seq, sample in keys]
 
 
 def _converter(path: str) -> Callable[[float], Any] | None:

@@ -53,6 +53,7 @@ class Readings:
     ts_ms       : (n,) epoch ms, rising
     received_ms : (n,) when it reached the platform
     message     : (n,) rising number of the message it came in
+    seq         : (n,) tells readings of one instant apart
     columns     : by signal path, (n,) float64; NaN was not sent, states are indices into STATES
     cell_mv     : (n_with_cells, cells) millivolts
     cell_row    : (n,) row of ``cell_mv``, -1 where the cells were not sent
@@ -61,6 +62,7 @@ class Readings:
     ts_ms: NDArray[np.int64]
     received_ms: NDArray[np.int64]
     message: NDArray[np.int64]
+    seq: NDArray[np.int64]
     columns: dict[str, NDArray[np.float64]]
     cell_mv: NDArray[np.int16]
     cell_row: NDArray[np.int64]
