@@ -79,7 +79,8 @@ def check_without_readings(conn: psycopg.Connection[Any], vehicle_ids: Iterable[
         sql_files.load("ingest.store", "cars_with_readings"), {"vehicle_ids": list(vehicle_ids)}
     ).fetchall()
     if found:
-        raise CarHasReadings(f"{CarHasReadings.__doc__} (vehicle_id {', '.join(str(car) for (car,) in found[:9])})")
+        cars = ", ".join(str(car) for (car,) in found[:9])
+        raise CarHasReadings(f"cars with readings cannot be given rollups, theirs are made of those: vehicle_id {cars}")
 
 
 def encode_rollups(rollups: Rollups, *, vehicle_id: int, signals: Catalogue | None = None) -> bytes:
@@ -120,7 +121,8 @@ def copy_rollups(
                     copy.write(rows)
                 copy.write(TRAILER)
         except psycopg.errors.UniqueViolation as error:
-            raise GivenTwice(f"{GivenTwice.__doc__} ({error.diag.message_detail})") from error
+            detail = error.diag.message_detail
+            raise GivenTwice(f"these rollups are in the store already ({detail}): erase the cars first") from error
         return cursor.rowcount
 
 
