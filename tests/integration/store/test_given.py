@@ -227,7 +227,7 @@ def test_a_car_with_readings_and_rows_twice_are_refused(store):
     readings = [row for row in fleet(seed=9) if row[1] == 1]
     store.insert("vehicle_reading", COLUMNS, readings)
     hours, _ = roll_up(car(days=1))
-    with pytest.raises(CarHasReadings, match="cannot be given rollups, .*: vehicle_id 1$"):
+    with pytest.raises(CarHasReadings, match=r"cannot be given rollups, .*: vehicle_id 1$"):
         give(store, "hour", {1: hours, 2: hours})
     assert give(store, "hour", {2: hours}) == 24
     if not store.wasm:
