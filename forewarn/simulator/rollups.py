@@ -189,12 +189,12 @@ def _hours(
     found: dict[str, NDArray[Any]] = {"n": groups.sizes}
     for signal in signals.rolled_up:
         if signal.column in columns:
-            values = _of_column_type(signal, columns[signal.column][rows])
-            found |= _of_signal(signal, values, groups, at_ms)
+            values = columns[signal.column][rows]
+            found |= _of_signal(signal, _rounded(values) if signal.type == "real" else values, groups, at_ms)
     cranking = _state(readings, signals)[rows] == STATES.index("START")
     found |= _where("lv_battery_v", "crank", columns, rows, cranking, groups, ("n", "min"))
     if "air_temp_c" in columns:
-        air_c = columns["air_temp_c"][rows].astype(np.float32)
+        air_c = _rounded(columns["air_temp_c"][rows])
         for band, (lowest, highest) in INSULATION_BANDS.items():
             within = (air_c >= lowest) & (air_c < highest)
             found |= _where("insulation_kohm", band, columns, rows, within, groups, ("n", "sum", "min"))
@@ -202,8 +202,9 @@ def _hours(
     return Rollups(hour * _HOUR_MS, received_on, regime, found)
 
 
-def _of_column_type(signal: Signal, values: NDArray[np.float64]) -> NDArray[Any]:
-    return values.astype(np.float32) if signal.type == "real" else values
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a column of single precision makes of them; sums are of doubles."""
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _of_signal(
@@ -213,12 +214,13 @@ def _of_signal(
     if not len(present.rows):
         return {}
     values, name = present.take(values), signal.column
-    wide = values.astype(np.float64, copy=False)
-    found = {f"{name}__n": present.n, f"{name}__sum": present.sum(wide), f"{name}__sumsq": present.sum(wide * wide)}
+    found = {
+        f"{name}__n": present.n,
+        f"{name}__sum": present.sum(values),
+        f"{name}__sumsq": present.sum(values * values),
+    }
     if signal.type == "boolean":
         return found
-    if signal.type != "double":
-        values = values.astype(np.float32, copy=False)
     return {
         **found,
         f"{name}__min": present.least(values),
@@ -240,12 +242,12 @@ def _where(
     """Return what the rollups hold once more of a signal in single precision: of those readings alone."""
     if name not in columns:
         return {}
-    values = columns[name][rows].astype(np.float32)
+    values = _rounded(columns[name][rows])
     present = groups.of(condition & ~np.isnan(values))
     if not len(present.rows):
         return {}
     values = present.take(values)
-    made = {"n": present.n, "sum": present.sum(values.astype(np.float64)), "min": present.least(values)}
+    made = {"n": present.n, "sum": present.sum(values), "min": present.least(values)}
     return {f"{name}__{when}_{kind}": made[kind] for kind in kinds}
 
 

@@ -40,7 +40,7 @@ from ingest.writer import Epoch, Writer
 from tests import rollups as rolled_by_sql
 from tests.given import insert_rollups
 from tests.integration.store.readings import COLUMNS, START, fleet
-from tests.integration.store.test_catalogue import HUMIDITY, with_more
+from tests.integration.store.test_catalogue import HUMIDITY, left_out, with_more
 from tests.integration.store.test_rollups import rolled
 
 LV, SOC = "Vehicle.LowVoltageBattery.CurrentVoltage", "Vehicle.Powertrain.TractionBattery.StateOfCharge.Current"
@@ -275,8 +275,16 @@ def test_a_signal_more_is_a_column_of_them(store):
             for names, expected in ((["n", "humidity_pct__n"], 864), (["n", "lv_battery_v__n"], 864)):
                 relation = relation_with(conn, level, names)
                 assert conn.execute(b"SELECT sum(n) FROM " + relation.as_bytes(conn)).fetchone() == (expected,)
-    # What has readings is rolled up anew for a signal that is rolled up from now on; these have none.
+
+
+def test_a_signal_that_is_rolled_up_from_now_on_is_none_of_theirs(empty_store):
+    """Days that have rollups are rolled up anew, of readings; these have none."""
+    store, less = empty_store, left_out("lv_battery_v")
+    store.migrate(less)
+    give_both(store, {1: roll_up(car(), signals=less)}, signals=less)
+    store.migrate()
     assert store.ask("SELECT count(*) FROM telemetry.stale_day") == [(0,)]
+    assert store.ask("SELECT sum(n)::int, sum(lv_battery_v__n) FROM telemetry.rollup_day") == [(432, None)]
 
 
 def test_they_move_to_timescaledb(made):

@@ -215,7 +215,7 @@ def test_a_car_that_sent_nothing_has_none():
 def test_a_column_is_summed_in_the_precision_in_which_it_is_stored():
     hours, _ = roll_up(some(**{LV: [12.1, 12.2]}))
     assert hours.columns["lv_battery_v__sum"].tolist() == [float(np.float32(12.1)) + float(np.float32(12.2))]
-    assert hours.columns["lv_battery_v__min"].dtype == np.float32
+    assert hours.columns["lv_battery_v__min"].tolist() == [float(np.float32(12.1))]
 
 
 def test_of_a_reading_sent_twice_the_first_received_counts_also_when_its_clock_was_ahead():
