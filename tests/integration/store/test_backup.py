@@ -142,6 +142,9 @@ def filled(store) -> list[tuple[Any, ...]]:
 
 
 def goes_on(store, readings: list[tuple[Any, ...]]) -> None:
+    with store.opened() as (conn, engine):
+        # What it was given is none of its readings.
+        engine.erase(conn, [9])
     late = [(START + timedelta(hours=4, seconds=1), 1, 77, START + timedelta(days=5), *readings[0][4:])]
     assert store.insert("vehicle_reading", COLUMNS, late) == 1
     assert store.insert("vehicle_reading", COLUMNS, readings[:5]) == 0
