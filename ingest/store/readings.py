@@ -87,7 +87,7 @@ def car_history(
             parts.append(sql.SQL(", ") + expression + sql.SQL(" AS ") + sql.Identifier(name))
     query = sql.SQL(sql_files.load("ingest.store", "history_of_car")).format(
         columns=sql.Composed(parts),
-        rollup=relation_with(conn, chosen, read),
+        rollup=relation_with(conn, chosen, read, vehicle_id=vehicle_id),
     )
     return frame(conn, query, values | {"received_before": _midnight(received_before)})
 

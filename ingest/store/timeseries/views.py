@@ -63,11 +63,15 @@ def show(conn: Connection, level: Level, parts: Mapping[str, Sequence[str]]) -> 
         )
 
 
-def relation_with(conn: Connection, level: Level, columns: Iterable[str]) -> sql.Composed:
+def relation_with(
+    conn: Connection, level: Level, columns: Iterable[str], *, vehicle_id: int | None = None
+) -> sql.Composed:
     """Return what to read these columns of a level from: a part that has them all, else the view, which joins parts.
 
     PostgreSQL would join the others even where nothing of them is asked for. What was given is beside the part, unless
-    there is nothing.
+    there is nothing of it.
+
+    vehicle_id : the one car that is read; None is every car
     """
     wanted = list(dict.fromkeys((*KEYS, *columns)))
     parts = parts_of(conn, level)
@@ -75,15 +79,17 @@ def relation_with(conn: Connection, level: Level, columns: Iterable[str]) -> sql
     if found is None:
         return sql.SQL("telemetry.{}").format(sql.Identifier(f"rollup_{level}"))
     part = sql.SQL("telemetry.{}").format(sql.Identifier(found))
-    if not _is_any_given(conn, level):
+    if not _is_any_given(conn, level, vehicle_id):
         return part
     return sql.SQL("(SELECT {names} FROM {part} UNION ALL SELECT {names} FROM telemetry.{given}) AS rollup").format(
         names=sql.SQL(", ").join(map(sql.Identifier, wanted)), part=part, given=sql.Identifier(given_name(level))
     )
 
 
-def _is_any_given(conn: Connection, level: Level) -> bool:
+def _is_any_given(conn: Connection, level: Level, vehicle_id: int | None) -> bool:
     if level not in GIVEN_LEVELS:
         return False
-    query = sql.SQL("SELECT EXISTS (SELECT FROM telemetry.{})").format(sql.Identifier(given_name(level)))
-    return conn.execute(query).fetchone() == (True,)
+    query = sql.SQL(
+        "SELECT EXISTS (SELECT FROM telemetry.{} WHERE %(car)s::bigint IS NULL OR vehicle_id = %(car)s)"
+    ).format(sql.Identifier(given_name(level)))
+    return conn.execute(query, {"car": vehicle_id}).fetchone() == (True,)

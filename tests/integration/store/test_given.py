@@ -191,6 +191,8 @@ def test_readers_see_them_beside_those_of_readings(store):
         alone = daily_aggregates(conn, columns, since=START, until=until)
     give_both(store, {2: roll_up(car())})
     with connect(store.dsn, role="models") as conn:
+        # Who reads a car that was given none pays for none.
+        assert relation_with(conn, "hour", ["n"], vehicle_id=1).as_string(conn) == 'telemetry."rollup_hour_1"'
         both = daily_aggregates(conn, columns, since=START, until=until)
         pd.testing.assert_frame_equal(both[both["vehicle_id"] == 1].reset_index(drop=True), alone)
         assert both.loc[both["vehicle_id"] == 2, "n"].tolist() == [144, 144, 144]
