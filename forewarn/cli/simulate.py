@@ -51,6 +51,9 @@ def fleet(
         int, typer.Option(min=0, max=10_000, help="Charging stations where the fleet's cars and others charge.")
     ] = 0,
     raw: Annotated[int, typer.Option(min=0, help="With --to store: cars whose every reading is stored too.")] = 20,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --to store: remove what is stored of these cars first.")
+    ] = False,
     speed: Annotated[str, typer.Option(help="With --to mqtt: how many times faster than it happened, or max.")] = "max",
     live: Annotated[
         bool,
@@ -90,7 +93,7 @@ def fleet(
     elif to == "store":
         if stations:
             raise UserMistake("--stations is about what is published: leave it out with --to store")
-        result = _store(plan, raw=raw, truth=truth, processes=processes)
+        result = _store(plan, raw=raw, replace=replace, truth=truth, processes=processes)
     else:
         written = _write(plan, Path(to), stations=stations, truth=truth, processes=processes)
         result = {"to": to, **written.summary}
@@ -172,14 +175,23 @@ def _publish(
     return {"to": "mqtt", **written.summary, "truth": str(kept), "outcomes": asdict(done), "in_words": in_words(done)}
 
 
-def _store(plan: "FleetPlan", *, raw: int, truth: Path | None, processes: int | None) -> dict[str, Any]:
+def _store(plan: "FleetPlan", *, raw: int, replace: bool, truth: Path | None, processes: int | None) -> dict[str, Any]:
     from forewarn.progress import progress_bar
     from forewarn.simulator.into_store import store_fleet
 
     with opened() as settings:
         kept = truth or _truth_folder(settings, plan)
         with progress_bar(f"Simulating {plan.vehicles:,} cars for {plan.days} days", total=plan.vehicles) as advance:
-            stored = store_fleet(plan, settings, raw=raw, truth=kept, processes=processes, on_progress=advance, say=say)
+            stored = store_fleet(
+                plan,
+                settings,
+                raw=raw,
+                truth=kept,
+                replace=replace,
+                processes=processes,
+                on_progress=advance,
+                say=say,
+            )
     return {"to": "store", "truth": str(kept), **asdict(stored), "in_words": stored.in_words}
 
 

@@ -7,6 +7,7 @@ the few are written as a worker of ingest writes them; their rollups are then ma
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psycopg
-from ingest.store.given import Rollups, check_without_readings, copy_rollups, encode_rollups
 
+from config import sql
+from config.errors import UserMistake
 from config.settings import Settings
 from config.signals import catalogue
 from forewarn.direct import DirectWriter
@@ -27,10 +29,15 @@ from forewarn.simulator.truth import Truth, truth_of
 from ingest.history import judge_changed_days
 from ingest.store.connection import connect
 from ingest.store.enrolment import enrol
+from ingest.store.given import Rollups, copy_rollups, encode_rollups
 from ingest.store.timeseries.detect import engine_of
 
 # Cars that come back from a process together: some 30 MB of encoded rollups.
 _TASK_CAR_DAYS = 1500
+
+
+class FleetIsThere(UserMistake):
+    """The store has something of a fleet's cars already."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,17 @@ def store_fleet(
     *,
     raw: int,
     truth: Path,
+    replace: bool = False,
     processes: int | None = None,
     on_progress: Callable[[int], None] | None = None,
     say: Callable[[str], None],
 ) -> Stored:
     """Simulate a fleet into the database that the settings name, which gets its rollups all at once or not at all.
 
-    raw    : cars whose every reading is stored as well; half of them faulty ones, as far as there are
-    truth  : the folder for what was really wrong
-    Raises : CarHasReadings, GivenTwice, when this fleet is there already
+    raw     : cars whose every reading is stored as well; half of them faulty ones, as far as there are
+    truth   : the folder for what was really wrong
+    replace : remove what the store has of these cars first
+    Raises  : FleetIsThere, when it has something of them and they are not to be replaced
     """
     dsn = settings.database.dsn
     assert dsn is not None
@@ -81,8 +90,7 @@ def store_fleet(
     raw_readings = hours = days = done = 0
     with connect(dsn, role="admin") as conn, connect(dsn, role="ingest") as door:
         writer = DirectWriter(door, settings.ingest, name="simulate")
-        given = [ids[draw.enrolment.vin] for number, draw in enumerate(draws) if number not in chosen]
-        check_without_readings(conn, given)
+        _make_room(conn, list(ids.values()), replace=replace)
         for part in each_task(plan, work, processes=processes, car_days=_TASK_CAR_DAYS):
             hours += copy_rollups(conn, "hour", part.hours)
             days += copy_rollups(conn, "day", part.days)
@@ -96,7 +104,7 @@ def store_fleet(
         conn.commit()
     if raw_readings:
         say("Rolling up the cars whose readings are stored")
-        _roll_up_raw(dsn)
+        _roll_up_raw(dsn, plan.end.date() - timedelta(days=settings.store.minute_days))
     write_truth(truth, [part.truth for part in parts])
     return Stored(
         vehicles=len(draws),
@@ -108,6 +116,21 @@ def store_fleet(
         raw_readings=raw_readings,
         checksum=combined({number: checksum for part in parts for number, checksum in part.checksums.items()}),
     )
+
+
+def _make_room(conn: psycopg.Connection[Any], vehicle_ids: list[int], *, replace: bool) -> None:
+    """See that the store has nothing of these cars, in the caller's transaction but for what is replaced."""
+    values = {"vehicle_ids": vehicle_ids}
+    row = conn.execute(sql.load("forewarn", "any_of_cars"), values).fetchone()
+    if row is None or not row[0]:
+        return
+    if not replace:
+        raise FleetIsThere("this fleet is in the store already: add --replace to make it anew, or take another --seed")
+    engine_of(conn).erase(conn, vehicle_ids)
+    for statement in ("erase_events_of_cars", "erase_states_of_cars"):
+        conn.execute(sql.load("forewarn", statement), values)
+    # Readings of the cars are written over another connection, which would wait for this one.
+    conn.commit()
 
 
 def _raw_cars(faulty: list[bool], raw: int) -> frozenset[int]:
@@ -175,12 +198,8 @@ def _joined(truths: list[Truth]) -> Truth:
     return Truth(*(pd.concat(frames) for frames in zip(*truths, strict=True)))
 
 
-def _roll_up_raw(dsn: str) -> None:
+def _roll_up_raw(dsn: str, minutes_from: date) -> None:
     with connect(dsn, role="ingest") as conn:
         judge_changed_days(conn)
     with connect(dsn, role="admin", autocommit=True) as owner:
-        _refresh(owner)
-
-
-def _refresh(owner: psycopg.Connection[Any]) -> None:
-    engine_of(owner).refresh(owner, catalogue(), minutes_from=None)
+        engine_of(owner).refresh(owner, catalogue(), minutes_from=minutes_from)
