@@ -3,26 +3,21 @@
 docs/benchmarks.md says what is measured and why.
 """
 
-import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import conninfo, sql
 
 from config import sql as sql_files
 from config.settings import IngestSettings, Settings
 from config.signals import catalogue
+from forewarn.bench.databases import own_database, server
 from forewarn.direct import DirectWriter
-from forewarn.embedded.postgres import start_cluster
 from forewarn.message import Message
 from forewarn.progress import progress_bar
 from forewarn.simulator import Fleet, Sampling, messages, simulate_fleet
@@ -87,29 +82,9 @@ def bench_storage(settings: Settings, *, cars: int, days: int, say: Say) -> Stor
     settings : ``database.dsn`` names the server; None is a PostgreSQL of our own in a temporary folder
     Raises   : UserMistake
     """
-    with ExitStack() as stack:
-        dsn = settings.database.dsn
-        if dsn is None:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-bench-")))
-            folder.chmod(0o755)
-            cluster = start_cluster(folder / "postgres", run_as=settings.embedded.run_as)
-            stack.callback(cluster.stop, remove=True)
-            dsn = cluster.dsn
-        ours = stack.enter_context(_own_database(dsn))
+    with server(settings) as dsn, own_database(dsn) as ours:
         migrate(ours, settings.store)
         return _measure(ours, settings, cars=cars, days=days, say=say)
-
-
-@contextmanager
-def _own_database(dsn: str) -> Iterator[str]:
-    name = f"forewarn_bench_{secrets.token_hex(4)}"
-    with connect(dsn, role="admin", autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield conninfo.make_conninfo(dsn, dbname=name)
-    finally:
-        with connect(dsn, role="admin", autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _measure(dsn: str, settings: Settings, *, cars: int, days: int, say: Say) -> StorageResult:
