@@ -6,7 +6,13 @@ import time
 
 from forewarn.bench.memory import PeakOfFamily
 
-_CHILD = "import time; kept = bytearray(80 * 2**20); kept[::4096] = b'x' * len(kept[::4096]); print('big', flush=True); time.sleep(60)"
+_CHILD = """
+import time
+kept = bytearray(80 * 2**20)
+kept[::4096] = b"x" * len(kept[::4096])
+print("big", flush=True)
+time.sleep(60)
+"""
 
 
 def test_a_child_counts():
