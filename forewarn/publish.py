@@ -1,5 +1,6 @@
 """Publishes messages over MQTT, no faster than the broker acknowledges them."""
 
+import math
 import threading
 import time
 import uuid
@@ -71,19 +72,38 @@ def paced(
     messages: Iterable[Message],
     *,
     speed: float,
+    longest_gap_s: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Message]:
-    """Yield messages as far apart as they were received, ``speed`` times faster."""
-    first_ms: int | None = None
+    """Yield messages as far apart as they were received, ``speed`` times faster.
+
+    longest_gap_s : no wait between two messages is longer; a car that was parked for a week is not waited for
+    """
     began = clock()
+    waits_s = waits(speed=speed, longest_gap_s=longest_gap_s)
+    due_s = 0.0
     for message in messages:
-        if first_ms is None:
-            first_ms = message.received_ms
-        due_in_s = began + (message.received_ms - first_ms) / 1000 / speed - clock()
-        if due_in_s > 0:
-            sleep(due_in_s)
+        due_s += waits_s(message.received_ms)
+        # Against the clock since the beginning, so that what publishing costs does not add up.
+        late_s = clock() - began - due_s
+        if late_s < 0:
+            sleep(-late_s)
         yield message
+
+
+def waits(*, speed: float, longest_gap_s: float) -> Callable[[int], float]:
+    """Return a function that is told each message's time (epoch ms) and answers how long it waits for its turn (s)."""
+    furthest_ms: int | None = None
+
+    def wait_s(received_ms: int) -> float:
+        nonlocal furthest_ms
+        # What is older than what came before it is late already.
+        gap_ms = max(0, received_ms - furthest_ms) if furthest_ms is not None else 0
+        furthest_ms = received_ms if furthest_ms is None else max(furthest_ms, received_ms)
+        return min(gap_ms / 1000 / speed, longest_gap_s)
+
+    return wait_s
 
 
 class _Window:

@@ -8,18 +8,22 @@ minutes since trouble codes were cleared agree that about two rows came a second
 import csv
 import hashlib
 import io
+import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.errors import UserMistake
 from forewarn.message import Message
-from forewarn.replay.recording import Recording, pseudo_vin, telemetry_message
+from forewarn.replay.recording import Recording, check_times, pseudo_vin, telemetry_message
 from forewarn.replay.source import Table, open_table
 from ingest.store.enrolment import Enrolment
 
 # Trips carry no date: this one is ours, so that a trip replayed twice is stored once.
 DEFAULT_START = "2018-06-01T08:00:00-03:00"
+
+# Thirty years: more is no clock of an engine.
+_LONGEST_S = 1e9
 
 # The first is how the files spell it.
 _CLOCKS = ("ENGINE_RUN_TINE", "ENGINE_RUN_TIME")
@@ -58,7 +62,11 @@ def read(path: Path, *, trip: str | None = None, start: datetime | None = None, 
         raise UserMistake(f"{path} holds no rows in {table.name}")
     notes: list[str] = []
     began = start or datetime.fromisoformat(DEFAULT_START) + timedelta(days=table.place)
-    times = _spread([row[names.index(clock)] for row in rows], int(began.timestamp() * 1000), notes)
+    clock_s = [row[names.index(clock)] for row in rows]
+    if any(abs(value) > _LONGEST_S for value in clock_s if value is not None):
+        raise UserMistake(f"{path}: {clock} holds seconds that no engine ran: correct it in {table.name}")
+    times = _spread(clock_s, int(began.timestamp() * 1000), notes)
+    check_times(path, times, f"correct {clock}, or give another --start")
     blank = sum(value is None for row in rows for value in row)
     if blank:
         notes.append(f"{blank} values are blank or missing: left out")
@@ -85,7 +93,7 @@ def read(path: Path, *, trip: str | None = None, start: datetime | None = None, 
             signals = {signal: row[i] for i, signal in used if row[i] is not None}
             yield telemetry_message(chosen_vin, ts_ms, 0, signals)
 
-    return Recording(chosen_vin, enrolment, len(rows), notes, messages)
+    return Recording(chosen_vin, enrolment, len(rows), len(rows), notes, messages)
 
 
 def _parse(path: Path, table: Table) -> tuple[list[str], list[list[float | None]]]:
@@ -104,7 +112,8 @@ def _parse(path: Path, table: Table) -> tuple[list[str], list[list[float | None]
 
 def _number(text: str) -> float | None:
     stripped = text.strip()
-    return float(stripped) if stripped else None
+    value = float(stripped) if stripped else math.nan
+    return value if math.isfinite(value) else None
 
 
 def _spread(clock_s: list[float | None], start_ms: int, notes: list[str]) -> list[int]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from config.errors import UserMistake
 from forewarn.message import Message
-from forewarn.replay.recording import Recording, pseudo_vin, telemetry_message
+from forewarn.replay.recording import Recording, check_times, pseudo_vin, telemetry_message
 from forewarn.replay.source import open_table
 from ingest.store.enrolment import Enrolment
 
@@ -104,7 +104,7 @@ def read(path: Path, *, trip: str | None = None, vin: str | None = None) -> Reco
         phone="+861000000000",
         replayed=True,
     )
-    return Recording(chosen_vin, enrolment, len(numbers), notes, lambda: _messages(chosen_vin, columns))
+    return Recording(chosen_vin, enrolment, len(numbers), len(numbers), notes, lambda: _messages(chosen_vin, columns))
 
 
 def _messages(vin: str, columns: _Columns) -> Iterator[Message]:
@@ -162,6 +162,7 @@ def _convert(
     except ValueError as error:
         raise UserMistake(f"{path}: tboxTime does not hold what it should: {error}") from error
     ts_ms = times.to_numpy(dtype="datetime64[ms]").astype(np.int64)
+    check_times(path, ts_ms.tolist(), "correct tboxTime")
     scalars = {signal: _sent(numbers[name]) for name, signal in _PLAIN.items()}
     # 0 - x instead of -x: the latter writes "-0.0".
     scalars[f"{_BATTERY}.CurrentCurrent"] = _sent(0.0 - numbers["BMSBatteryCurrent"])
@@ -192,7 +193,7 @@ def _convert(
 
 
 def _sent(values: "pd.Series[float]") -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _insulation_kohm(values: "pd.Series[float]", notes: list[str]) -> "pd.Series[float]":

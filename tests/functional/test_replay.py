@@ -31,7 +31,7 @@ STEPS = {"speed_kmh": 0.1, "pack_v": 0.1, "cell_max_v": 0.001, "cell_min_v": 0.0
 def replayed(data_dir, *arguments):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREWARN_")}
     done = subprocess.run(
-        [sys.executable, "-m", "forewarn", "replay", *map(str, arguments), "--speed", "max", "--json"],
+        [sys.executable, "-m", "forewarn", "replay", *map(str, arguments), "--json"],
         env=environment | {"FOREWARN_DATA_DIR": str(data_dir)},
         cwd=data_dir,
         capture_output=True,
@@ -109,3 +109,53 @@ def test_a_petrol_car_is_stored_row_by_row(shared_data, data_folder):
     assert done["stored"] == done["received"] == done["rows"] > 1000
     found, _ = stored(data_folder, done["vehicle_id"], ["engine_rpm", "coolant_c"])
     assert sum(rpm is not None and rpm > 500 for *_, rpm, _ in found) > 1000
+
+
+def asked(data_dir, query):
+    with shared_cluster(data_dir / "postgres", run_as=None) as cluster, psycopg.connect(cluster.dsn) as conn:
+        return conn.execute(query).fetchall()
+
+
+def test_a_diesel_car_is_stored_answer_by_answer_and_once(shared_data, data_folder):
+    path = shared_data / "kit-obd2" / "2017-07-05_Seat_Leon_RT_S_Stau.csv.xz"
+    done = replayed(data_folder, path, "--as", "kit-obd2")
+    assert (done["rows"], done["received"], done["stored"]) == (46349, 37080, 37080)
+    query = f"""SELECT count(engine_rpm), count(intake_air_gs), max(speed_kmh), max(intake_air_gs), count(extra),
+                       min(ts)
+                FROM telemetry.vehicle_reading WHERE vehicle_id = {done["vehicle_id"]}"""
+    rpm, flow, speed, most, odd, began = asked(data_folder, query)[0]
+    assert (rpm, flow, speed, odd) == (4635, 4635, 126, 0)
+    assert most == pytest.approx(88.8)
+    assert began == datetime(2017, 7, 5, 5, 16, 30, 444000, tzinfo=UTC)
+
+
+def test_charging_sessions_are_stored_under_their_plugs_and_once(shared_data, data_folder):
+    path = shared_data / "epfl-dcfc" / "Session_data.xlsx"
+    done = replayed(data_folder, path, "--as", "epfl")
+    assert (done["vehicle_id"], done["rows"], done["stored"], done["dead"], done["refused"]) == (None, 1878, 3756, 0, 0)
+    query = """SELECT connector, count(*), count(DISTINCT session_id), count(energy_kwh), max(quality)
+               FROM telemetry.charging_reading JOIN telemetry.connector USING (connector_id)
+               WHERE operator = 'epfl' AND station = 'level-3' GROUP BY connector ORDER BY connector"""
+    assert asked(data_folder, query) == [("CCS1", 2258, 1129, 1129, 0), ("CCS2", 1498, 749, 749, 0)]
+    again = replayed(data_folder, path, "--as", "epfl")
+    assert (again["stored"], again["duplicate"]) == (0, 3756)
+
+
+def test_any_table_moved_to_now_is_a_fresh_car_that_was_heard_of_until_now(data_folder):
+    (data_folder / "trip.csv").write_text("t,v\n" + "".join(f"{at},{at % 50}\n" for at in range(0, 100_000, 1000)))
+    (data_folder / "trip.toml").write_text(
+        '[time]\ncolumn = "t"\nepoch = "s"\n[vehicle]\npowertrain = "ice"\n[columns]\nv = "Vehicle.Speed"\n'
+    )
+    arguments = (data_folder / "trip.csv", "--as", "csv", "--map", data_folder / "trip.toml")
+    recorded = replayed(data_folder, *arguments)
+    first = replayed(data_folder, *arguments, "--shift-to-now")
+    # A hundred messages a thousand seconds apart, each waited for a hundredth of a second.
+    second = replayed(data_folder, *arguments, "--shift-to-now", "--speed", "60", "--longest-gap", "0.01")
+    assert len({done["vehicle_id"] for done in (recorded, first, second)}) == 3
+    for done in (first, second):
+        assert (done["stored"], done["duplicate"], done["dead"]) == (100, 0, 0)
+        query = f"""SELECT max(ts) - min(ts), now() - max(ts), bool_and(ts = received_at), max(quality)
+                    FROM telemetry.vehicle_reading WHERE vehicle_id = {done["vehicle_id"]}"""
+        span, ago, together, quality = asked(data_folder, query)[0]
+        assert (span.total_seconds(), together, quality) == (99_000, True, 0)
+        assert 0 <= ago.total_seconds() < 120
