@@ -8,7 +8,7 @@ from pathlib import Path
 from forewarn.realism import recorded, simulated
 from forewarn.realism.electric import compare_electric
 from forewarn.realism.finding import Finding
-from forewarn.realism.petrol import compare_petrol, drives
+from forewarn.realism.engines import compare_engine, drives
 from forewarn.realism.sessions import Session, compare_sessions, fast_sessions
 from forewarn.realism.simulated import Request
 from forewarn.realism.trace import Trace
@@ -96,7 +96,7 @@ def compare(
             result.missing.append(path)
         else:
             engines = engines or cars_like("engine", recorded.ENGINE_STEP_S, simulated.petrol)
-            result.findings += compare_petrol(name, trips, [drives(car) for car in engines])
+            result.findings += compare_engine(name, trips, [drives(car) for car in engines], diesel=name == "kit-obd2")
             result.pairs[name] = Pair(trips, engines)
         progress()
     sessions = recorded.charging_sessions(data)

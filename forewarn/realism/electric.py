@@ -12,10 +12,12 @@ from forewarn.realism.trace import BATTERY, CURRENT, REGIMES, SPEED, Regime, Tra
 LAGS_S = (10.0, 30.0, 60.0, 120.0)
 LEVEL = f"{BATTERY}.WarningLevel"
 _MIN_C, _MAX_C = f"{BATTERY}.Temperature.Min", f"{BATTERY}.Temperature.Max"
-# Signals that are compared by regime. Those a car's owner and its weather decide are marked so in the report.
+# Signals that are compared by regime, and those that depend on the owner, the weather and the number of cells.
 DISTRIBUTIONS: tuple[tuple[str, str, tuple[Regime, ...]], ...] = (
     ("speed", SPEED, ("drive",)),
     ("current", CURRENT, ("drive", "charge")),
+)
+OWNERS: tuple[tuple[str, str, tuple[Regime, ...]], ...] = (
     ("pack voltage", f"{BATTERY}.CurrentVoltage", ("drive", "charge")),
     ("state of charge", f"{BATTERY}.StateOfCharge.Current", ("drive", "charge")),
     ("highest temperature", _MAX_C, ("drive", "charge")),
@@ -32,8 +34,9 @@ NOISY = (("current", CURRENT, "A"), ("pack voltage", f"{BATTERY}.CurrentVoltage"
 _LOAD_QUANTILE = 0.9
 # Cars with fewer reports say nothing.
 FEWEST = 400
-DISTRIBUTION, MEMORY, TRAFFIC, GAPS, SENSORS, CELLS, ALARMS = (
+DISTRIBUTION, OWNER, MEMORY, TRAFFIC, GAPS, SENSORS, CELLS, ALARMS = (
     "Distribution",
+    "Owner and weather",
     "Autocorrelation",
     "Traffic",
     "Gaps",
@@ -88,13 +91,17 @@ def compare_electric(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
 
 def distributions(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
     findings = []
-    for name, path, where in DISTRIBUTIONS:
-        for regime in where:
-            one = during(recorded, path, regime)
-            parts = [during(car, path, regime) for car in cars]
-            apart = measures.distance(one, np.concatenate(parts) if parts else np.empty(0))
-            what = f"{name}, {regime}"
-            findings.append(Finding(DISTRIBUTION, recorded.name, what, "IQR", "distance", 0.0, apart.wasserstein))
+    for section, signals in ((DISTRIBUTION, DISTRIBUTIONS), (OWNER, OWNERS)):
+        for name, path, where in signals:
+            for regime in where:
+                one = during(recorded, path, regime)
+                parts = [during(car, path, regime) for car in cars]
+                apart = measures.distance(one, np.concatenate(parts) if parts else np.empty(0))
+                findings.append(
+                    Finding(
+                        section, recorded.name, f"{name}, {regime}", "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks
+                    )
+                )
     return findings
 
 
@@ -147,8 +154,10 @@ def gap_s(car: Trace, quantile: float) -> float:
 def noise(path: str) -> Callable[[Trace], float]:
     def measure(car: Trace) -> float:
         # Neighbours in time, not those that remain when others are left out.
-        resting = np.where(calm(car) & (np.nan_to_num(car.signal(SPEED)) == 0), car.signal(path), np.nan)
-        return measures.sensor_noise(resting, stretches(car))
+        resting = np.where(calm(car), car.signal(path), np.nan)
+        # No noise can be told that rounding hides: a step of a sensor is one over the root of twelve by itself.
+        rounding = measures.resolution(car.signal(path)) / np.sqrt(12)
+        return float(np.maximum(measures.sensor_noise(resting, stretches(car)), rounding))
 
     return measure
 

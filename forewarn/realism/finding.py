@@ -26,6 +26,7 @@ class Finding:
                 ratio: by what factor they differ · share, correlation: by their difference
     simulated : median over simulated cars
     low, high : the 10th and the 90th percentile of them; NaN when there are not several
+    ks        : of a distance, that of Kolmogorov and Smirnov
     """
 
     section: str
@@ -37,6 +38,7 @@ class Finding:
     simulated: float
     low: float = np.nan
     high: float = np.nan
+    ks: float = np.nan
 
     @property
     def off(self) -> float:

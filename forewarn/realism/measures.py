@@ -9,6 +9,7 @@ from scipy import stats
 Floats = NDArray[np.float64]
 # Distances are taken between samples no larger than this, evenly thinned.
 _MOST = 20_000
+_FEWEST = 100
 
 
 class Distance(NamedTuple):
@@ -19,13 +20,13 @@ class Distance(NamedTuple):
 
 
 def distance(recorded: Floats, simulated: Floats) -> Distance:
-    """Return how far two samples of a signal are apart; NaN when one of them is empty.
+    """Return how far two samples of a signal are apart; NaN when one of them has fewer than 100 values.
 
     The Wasserstein distance is the mean shift from quantile to quantile, in units of the recorded interquartile range,
     or of the recorded range from the 5th to the 95th percentile where half of the values are the same.
     """
     one, other = (_thinned(values[np.isfinite(values)]) for values in (recorded, simulated))
-    if not len(one) or not len(other):
+    if min(len(one), len(other)) < _FEWEST:
         return Distance(np.nan, np.nan)
     low, first, third, high = np.quantile(one, [0.05, 0.25, 0.75, 0.95])
     width = third - first if third > first else high - low

@@ -67,7 +67,7 @@ def compare_sessions(recorded: Sequence[Session], simulated: Sequence[Session]) 
     for what, unit, value in quantities:
         values = [np.array([value(one) for one in side], dtype=np.float64) for side in sides]
         medians = [float(np.median(side)) if len(side) else np.nan for side in values]
-        apart = measures.distance(values[0], values[1]).wasserstein
+        apart = measures.distance(values[0], values[1])
         findings.append(Finding(SECTION, NAME, f"{what}, median", unit, "ratio", *medians))
-        findings.append(Finding(SECTION, NAME, f"{what}, distribution", "IQR", "distance", 0.0, apart))
+        findings.append(Finding(SECTION, NAME, f"{what}, distribution", "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks))
     return findings

@@ -27,8 +27,9 @@ _SENSORS: dict[str, Sensor] = {
     "Vehicle.LowVoltageBattery.CurrentCurrent": Sensor(0.1, 0.3, 0.3),
     f"{_BATTERY}.StateOfCharge.Current": Sensor(1.0),
     f"{_BATTERY}.StateOfHealth": Sensor(1.0),
-    f"{_BATTERY}.CurrentVoltage": Sensor(0.1, 0.15, 0.4),
-    f"{_BATTERY}.CurrentCurrent": Sensor(0.1, 0.1, 0.25),
+    # Battery controllers filter what they tell: at rest recorded cars repeat the same number report after report.
+    f"{_BATTERY}.CurrentVoltage": Sensor(0.1, 0.04, 0.4),
+    f"{_BATTERY}.CurrentCurrent": Sensor(0.1, 0.02, 0.25),
     f"{_BATTERY}.InsulationResistance": Sensor(1.0),
     "Vehicle.CurrentLocation.Latitude": Sensor(0.00001),
     "Vehicle.CurrentLocation.Longitude": Sensor(0.00001),

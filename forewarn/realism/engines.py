@@ -25,6 +25,8 @@ DISTRIBUTIONS = (
     ("intake air", "Vehicle.OBD.IntakeTemp"),
     ("12 V running", LV_VOLTAGE),
 )
+# A diesel engine has no throttle and is charged: these are not what a petrol engine's are.
+_OF_PETROL_ONLY = frozenset({f"{ENGINE}.TPS", f"{ENGINE}.MAP"})
 REMEMBERED = (("speed", SPEED), ("engine speed", RPM), ("engine load", "Vehicle.OBD.EngineLoad"))
 LAGS_S = (10.0, 30.0, 60.0, 120.0)
 DISTRIBUTION, MEMORY, TRAFFIC, STARTER, WARM_UP = (
@@ -54,7 +56,9 @@ def drives(car: Trace) -> list[Trace]:
     return trips
 
 
-def compare_petrol(name: str, recorded: Sequence[Trace], cars: Sequence[Sequence[Trace]]) -> list[Finding]:
+def compare_engine(
+    name: str, recorded: Sequence[Trace], cars: Sequence[Sequence[Trace]], *, diesel: bool = False
+) -> list[Finding]:
     """Return how drives of simulated cars compare with the trips of a recorded one.
 
     recorded : trips; those that never move are looked at for starting and warming up only
@@ -64,10 +68,12 @@ def compare_petrol(name: str, recorded: Sequence[Trace], cars: Sequence[Sequence
     trips, simulated = sides[0], [side for side in sides[1:] if side]
     findings = []
     for what, path in DISTRIBUTIONS:
+        if diesel and path in _OF_PETROL_ONLY:
+            continue
         one = running(trips, path)
         other = np.concatenate([running(of_car, path) for of_car in simulated]) if simulated else np.empty(0)
         apart = measures.distance(one, other)
-        findings.append(Finding(DISTRIBUTION, name, what, "IQR", "distance", 0.0, apart.wasserstein))
+        findings.append(Finding(DISTRIBUTION, name, what, "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks))
     for what, path in REMEMBERED:
         for lag_s in LAGS_S:
             values = [memory(of_car, path, lag_s) for of_car in (trips, *simulated)]
@@ -87,7 +93,7 @@ def compare_petrol(name: str, recorded: Sequence[Trace], cars: Sequence[Sequence
     warm_ups = [warm_ups_s(of_car) for of_car in (recorded, *cars)]
     values = [float(np.median(found)) if len(found) >= 2 else np.nan for found in warm_ups]
     findings.append(by_car(WARM_UP, name, "from a cold start to 80 C, median", "s", "ratio", values[0], values[1:]))
-    return findings
+    return [finding for finding in findings if not np.isnan(finding.recorded) and not np.isnan(finding.simulated)]
 
 
 def moves(trip: Trace) -> bool:
