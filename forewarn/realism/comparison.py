@@ -54,6 +54,8 @@ _STEPS_S = {"car1": 1.0, "car2": 30.0, "car3": 10.0}
 # At one report a second a few days are as much as weeks at one in half a minute.
 _FEWER_DAYS = {1.0: 7, 10.0: 2, 30.0: 1}
 _SESSION_STEP_S = 60.0
+# Most owners charge at home: it takes many cars to see a hundred sessions at fast chargers.
+_MORE_CARS = 6
 
 
 def compare(
@@ -70,7 +72,8 @@ def compare(
         if fleet is not None:
             return simulated.of_fleet(fleet, wanted, most=plan.cars)
         days = max(1, plan.days // _FEWER_DAYS.get(step_s, 1))
-        return simulated.simulate(Request(plan.cars, days, plan.seed, _ENDS[kind], step_s), wanted)
+        cars = plan.cars * (_MORE_CARS if kind == "sessions" else 1)
+        return simulated.simulate(Request(cars, days, plan.seed, _ENDS[kind], step_s), wanted)
 
     def progress() -> None:
         nonlocal done

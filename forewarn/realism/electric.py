@@ -65,8 +65,9 @@ def compare_electric(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
         each(TRAFFIC, "length of a stop, median", "s", "ratio", stop_s),
         each(GAPS, "reports lost under way", "", "share", lambda car: measures.lost_share(car.ts_s, car.step_s)),
         each(GAPS, "uninterrupted stretch, median", "reports", "ratio", stretch_reports),
-        each(GAPS, "gap, median", "s", "ratio", lambda car: gap_s(car, 0.5)),
-        each(GAPS, "gap, 90th percentile", "s", "ratio", lambda car: gap_s(car, 0.9)),
+        each(GAPS, "gap under way, median", "s", "ratio", lambda car: gap_s(car, 0.5, under_way=True)),
+        each(GAPS, "gap under way, 90th percentile", "s", "ratio", lambda car: gap_s(car, 0.9, under_way=True)),
+        each(GAPS, "gap while switched off, median", "h", "ratio", lambda car: gap_s(car, 0.5, under_way=False) / 3600),
     ]
     for name, path, unit in NOISY:
         findings.append(each(SENSORS, f"noise of {name} at rest", unit, "ratio", noise(path)))
@@ -77,6 +78,7 @@ def compare_electric(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
         each(CELLS, "spread under load, median", "mV", "ratio", lambda car: spread(car, loaded=True)),
         each(CELLS, "ordinary cells at rest, median", "mV", "ratio", lambda car: even(car, loaded=False)),
         each(CELLS, "ordinary cells under load, median", "mV", "ratio", lambda car: even(car, loaded=True)),
+        each(CELLS, "slope along the pack under load", "mV", "ratio", scan_slope),
         each(CELLS, "deviations stay those of their cells", "", "correlation", persistence),
         each(CELLS, "warmest less coldest probe, median", "C", "ratio", probe_spread),
     ]
@@ -146,8 +148,10 @@ def stretch_reports(car: Trace) -> float:
     return float(np.median(several)) if len(several) else np.nan
 
 
-def gap_s(car: Trace, quantile: float) -> float:
+def gap_s(car: Trace, quantile: float, *, under_way: bool) -> float:
+    """Return how long gaps are (s): those of up to 15 minutes, or those of a car that is switched off."""
     gaps = measures.gap_lengths(car.ts_s, car.step_s)
+    gaps = gaps[(gaps <= measures.LONGEST_UNDER_WAY_S) == under_way]
     return float(np.quantile(gaps, quantile)) if len(gaps) else np.nan
 
 
@@ -182,6 +186,10 @@ def spread(car: Trace, *, loaded: bool) -> float:
 
 def even(car: Trace, *, loaded: bool) -> float:
     return _median(measures.even_spread_mv(car.cells_v)[loaded_rows(car) if loaded else calm(car)])
+
+
+def scan_slope(car: Trace) -> float:
+    return measures.scan_slope_mv(car.cells_v[loaded_rows(car)])
 
 
 def persistence(car: Trace) -> float:

@@ -136,12 +136,14 @@ def dips(trips: Sequence[Trace]) -> NDArray[np.float64]:
     """Return the lowest 12 V voltage (V) around each start of the engine that a trip shows."""
     found = []
     for trip in trips:
-        rpm, volts = np.nan_to_num(trip.signal(RPM)), trip.signal(LV_VOLTAGE)
+        rpm, volts = trip.signal(RPM), trip.signal(LV_VOLTAGE)
+        known = np.isfinite(rpm)
+        rpm, volts, ts_s = rpm[known], volts[known], trip.ts_s[known]
         starts = np.flatnonzero((rpm[1:] > _RUNS_RPM) & (rpm[:-1] <= _RUNS_RPM)) + 1
         if not len(starts):
             continue
-        at_s = trip.ts_s[starts[0]]
-        around = volts[(trip.ts_s >= at_s - _CRANK_BEFORE_S) & (trip.ts_s <= at_s + _CRANK_AFTER_S)]
+        at_s = ts_s[starts[0]]
+        around = volts[(ts_s >= at_s - _CRANK_BEFORE_S) & (ts_s <= at_s + _CRANK_AFTER_S)]
         if np.isfinite(around).any():
             found.append(float(np.nanmin(around)))
     return np.array(found)

@@ -9,6 +9,8 @@ from scipy import stats
 Floats = NDArray[np.float64]
 # Distances are taken between samples no larger than this, evenly thinned.
 _MOST = 20_000
+# A car that says nothing for longer is taken as switched off.
+LONGEST_UNDER_WAY_S = 900.0
 _FEWEST = 100
 
 
@@ -53,13 +55,13 @@ def autocorrelation(values: Floats, ts_s: Floats, stretch: NDArray[np.int64], la
     return float(np.corrcoef(one[both], other[both])[0, 1])
 
 
-def lost_share(ts_s: Floats, step_s: float, *, longest_s: float = 900.0) -> float:
-    """Return the share (0..1) of reports that lack under way: of steps within gaps of at most ``longest_s``.
+def lost_share(ts_s: Floats, step_s: float) -> float:
+    """Return the share (0..1) of reports that lack under way: of steps within gaps of at most 15 minutes.
 
     A longer gap is a car that was switched off.
     """
     steps = np.rint(np.diff(ts_s) / step_s)
-    under_way = (np.diff(ts_s) <= longest_s) & (steps >= 1)
+    under_way = (np.diff(ts_s) <= LONGEST_UNDER_WAY_S) & (steps >= 1)
     expected = steps[under_way].sum()
     return float((steps[under_way] - 1).sum() / expected) if expected else np.nan
 
@@ -107,6 +109,21 @@ def even_spread_mv(cells_v: NDArray[np.float32]) -> Floats:
     deviation = np.abs(cells_v - np.median(cells_v, axis=1, keepdims=True))
     result: Floats = 1482.6 * np.median(deviation, axis=1).astype(np.float64)
     return result
+
+
+def scan_slope_mv(cells_v: NDArray[np.float32]) -> float:
+    """Return how much cell voltages rise or fall along the pack within a report (mV from end to end, standard deviation).
+
+    Cells are scanned one after the other: when the load changes meanwhile, the last ones are told of another moment
+    than the first. What is the same in every report, each cell's own deviation, is taken off.
+    """
+    whole = cells_v[np.isfinite(cells_v).all(axis=1)].astype(np.float64) if cells_v.size else cells_v
+    if len(whole) < 30:
+        return np.nan
+    deviation = whole - np.median(whole, axis=1, keepdims=True)
+    deviation -= np.median(deviation, axis=0)
+    place = np.linspace(-0.5, 0.5, whole.shape[1])
+    return float((deviation @ place / (place @ place)).std() * 1000)
 
 
 def deviation_persistence(cells_v: NDArray[np.float32]) -> float:

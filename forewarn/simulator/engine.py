@@ -94,7 +94,7 @@ def run_engines(
     load = np.clip(26.0 + 0.09 * speed + demand + 6.0 * noise("load"), 17.0, 100.0)
     load = np.where(speed > 0, load, np.clip(33.0 + 7.0 * noise("idle load"), 20, 60))
     gear = _RPM_PER_KMH[1] + (_RPM_PER_KMH[0] - _RPM_PER_KMH[1]) * np.exp(-speed / _SHIFTS_AT_KMH)
-    turning = np.maximum(_IDLE_RPM, gear * speed * (1.0 + 0.10 * noise("gear")) + 180.0 * np.clip(pull, 0.0, None))
+    turning = np.maximum(_IDLE_RPM, gear * speed * (1.0 + 0.17 * noise("gear")) + 180.0 * np.clip(pull, 0.0, None))
     rpm = np.where(speed > 0, turning, _IDLE_RPM + _IDLE_SWING_RPM * remembered(noise("idle"), samples.since_s, _IDLE_TAU_S))
     cranking = driving & (samples.number == 0) & (model.powertrain == "ice")
     rpm = np.where(running, rpm, np.where(cranking, 220.0, 0.0))

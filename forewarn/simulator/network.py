@@ -16,8 +16,8 @@ _SILENCES_PER_DAY, _SILENCE_H = 0.004, (24.0, 120.0)
 _KEPT_SHARE = 0.5
 # Holes under way: tunnels, basements, a unit that restarts. What falls into one is lost. Recorded: 0.5 to 7 an hour by
 # car, of 40 to 270 s in the median; up to a quarter of a car's reports.
-_HOLES_PER_H, _HOLES_SPREAD = 1.6, 1.0
-_HOLE_S, _HOLE_SPREAD = 70.0, 1.1
+_HOLES_PER_H, _HOLES_SPREAD = 2.6, 1.2
+_HOLE_S, _HOLE_SPREAD = 60.0, 1.3
 _AWAKE_S = 900.0
 # Messages whose acknowledgement got lost are sent once more.
 _TWICE_SHARE, _TWICE_AFTER_S = 0.002, (5.0, 600.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forewarn.simulator.lamps import LEVELS, Lamp
 
 Habit = Literal["charging", "speed", "seldom"]
-_SHARES: tuple[tuple[Habit, float], ...] = (("charging", 0.12), ("speed", 0.12), ("seldom", 0.76))
+_SHARES: tuple[tuple[Habit, float], ...] = (("charging", 0.14), ("speed", 0.12), ("seldom", 0.74))
 _SPEED_KMH = (75.0, 80.0)
 
 
@@ -23,7 +23,7 @@ class _Shown(NamedTuple):
     tau_s: float
 
 
-_CHARGING, _AT_SPEED, _SELDOM = _Shown(0.85, 400.0), _Shown(0.8, 60.0), _Shown(0.003, 40.0)
+_CHARGING, _AT_SPEED, _SELDOM = _Shown(0.9, 1800.0), _Shown(0.8, 60.0), _Shown(0.003, 40.0)
 _BATTERY_LAMPS = ("hv_cell_spread", "hv_connection", "hv_sampling", "insulation")
 
 
