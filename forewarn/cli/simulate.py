@@ -12,6 +12,7 @@ import typer
 from config.errors import UserMistake
 from forewarn.cli.opening import dsn_of, opened, say
 from forewarn.cli.publish import in_words, instant, times_of
+from forewarn.cli.simulate_realism import realism
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from forewarn.message import Message
     from forewarn.simulator import FleetPlan
-    from forewarn.simulator.files import Written
 
 app = typer.Typer(help="Simulate cars and chargers.", no_args_is_help=True)
+app.command()(realism)
 
 _WAYS = ("mqtt", "store")
 
@@ -155,9 +156,7 @@ def _store(plan: "FleetPlan", *, raw: int, truth: Path | None, processes: int | 
     with opened() as settings:
         kept = truth or _truth_folder(settings, plan)
         with progress_bar(f"Simulating {plan.vehicles:,} cars for {plan.days} days", total=plan.vehicles) as advance:
-            stored = store_fleet(
-                plan, settings, raw=raw, truth=kept, processes=processes, on_progress=advance, say=say
-            )
+            stored = store_fleet(plan, settings, raw=raw, truth=kept, processes=processes, on_progress=advance, say=say)
     return {"to": "store", "truth": str(kept), **asdict(stored)}
 
 

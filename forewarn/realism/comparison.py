@@ -7,8 +7,8 @@ from pathlib import Path
 
 from forewarn.realism import recorded, simulated
 from forewarn.realism.electric import compare_electric
-from forewarn.realism.finding import Finding
 from forewarn.realism.engines import compare_engine, drives
+from forewarn.realism.finding import Finding
 from forewarn.realism.sessions import Session, compare_sessions, fast_sessions
 from forewarn.realism.simulated import Request
 from forewarn.realism.trace import Trace
@@ -54,6 +54,8 @@ _STEPS_S = {"car1": 1.0, "car2": 30.0, "car3": 10.0}
 # At one report a second a few days are as much as weeks at one in half a minute.
 _FEWER_DAYS = {1.0: 7, 10.0: 2, 30.0: 1}
 _SESSION_STEP_S = 60.0
+# Recordings that progress is told of: three electric cars, two engines, the sessions.
+STEPS = 6
 # Most owners charge at home: it takes many cars to see a hundred sessions at fast chargers.
 _MORE_CARS = 6
 

@@ -32,6 +32,8 @@ RESOLVED = (
 NOISY = (("current", CURRENT, "A"), ("pack voltage", f"{BATTERY}.CurrentVoltage", "V"))
 # A car is under load beyond this share of what the recorded car draws at most.
 _LOAD_QUANTILE = 0.9
+# A car that shows an alarm in this share of its reports does so out of habit, as both recorded ones that have a level.
+_HABITUAL_SHARE = 0.01
 # Cars with fewer reports say nothing.
 FEWEST = 400
 DISTRIBUTION, OWNER, MEMORY, TRAFFIC, GAPS, SENSORS, CELLS, ALARMS = (
@@ -50,9 +52,7 @@ def compare_electric(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
     """Return how simulated electric cars compare with a recorded one. cars : of the same step"""
     enough = [car for car in cars if len(car.ts_s) >= FEWEST]
 
-    def each(
-        section: str, what: str, unit: str, kind: Kind, measure: Callable[[Trace], float]
-    ) -> Finding:
+    def each(section: str, what: str, unit: str, kind: Kind, measure: Callable[[Trace], float]) -> Finding:
         return by_car(section, recorded.name, what, unit, kind, measure(recorded), [measure(car) for car in enough])
 
     findings = distributions(recorded, enough)
@@ -85,8 +85,8 @@ def compare_electric(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
     if np.isfinite(recorded.signal(LEVEL)).any():
         findings += [
             each(ALARMS, "share of reports with level 1 to 3", "", "ratio", alarm_share),
-            each(ALARMS, "an alarm lasts, median", "reports", "ratio", lambda car: alarm_reports(car, 0.5)),
-            each(ALARMS, "an alarm lasts, 90th percentile", "reports", "ratio", lambda car: alarm_reports(car, 0.9)),
+            each(ALARMS, "an alarm lasts, median", "min", "ratio", lambda car: alarm_min(car, 0.5)),
+            each(ALARMS, "an alarm lasts, 90th percentile", "min", "ratio", lambda car: alarm_min(car, 0.9)),
         ]
     return findings
 
@@ -101,7 +101,14 @@ def distributions(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
                 apart = measures.distance(one, np.concatenate(parts) if parts else np.empty(0))
                 findings.append(
                     Finding(
-                        section, recorded.name, f"{name}, {regime}", "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks
+                        section,
+                        recorded.name,
+                        f"{name}, {regime}",
+                        "IQR",
+                        "distance",
+                        0.0,
+                        apart.wasserstein,
+                        ks=apart.ks,
                     )
                 )
     return findings
@@ -110,7 +117,8 @@ def distributions(recorded: Trace, cars: Sequence[Trace]) -> list[Finding]:
 def during(car: Trace, path: str, regime: Regime) -> NDArray[np.float64]:
     """Return the values of a signal in one regime, those that were not sent left out."""
     values = car.signal(path)[regimes(car) == REGIMES.index(regime)]
-    return values[np.isfinite(values)]
+    result: NDArray[np.float64] = values[np.isfinite(values)]
+    return result
 
 
 def memory(path: str, lag_s: float) -> Callable[[Trace], float]:
@@ -205,9 +213,12 @@ def alarm_share(car: Trace) -> float:
     return float((level[np.isfinite(level)] > 0).mean()) if np.isfinite(level).any() else np.nan
 
 
-def alarm_reports(car: Trace, quantile: float) -> float:
+def alarm_min(car: Trace, quantile: float) -> float:
+    """Return how long alarms last (min) in a car that shows them habitually; NaN for one that seldom does."""
     on = np.nan_to_num(car.signal(LEVEL)) > 0
-    lengths = measures.run_lengths_s(on, car.ts_s, stretches(car), car.step_s) / car.step_s
+    if on.mean() < _HABITUAL_SHARE:
+        return np.nan
+    lengths = measures.run_lengths_s(on, car.ts_s, stretches(car), car.step_s) / 60
     return float(np.quantile(lengths, quantile)) if len(lengths) else np.nan
 
 

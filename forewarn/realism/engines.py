@@ -81,9 +81,7 @@ def compare_engine(
                 by_car(MEMORY, name, f"{what}, {lag_s:g} s later", "", "correlation", values[0], values[1:])
             )
     standing = [standing_share(of_car) for of_car in (trips, *simulated)]
-    findings.append(
-        by_car(TRAFFIC, name, "share of a drive spent standing", "", "share", standing[0], standing[1:])
-    )
+    findings.append(by_car(TRAFFIC, name, "share of a drive spent standing", "", "share", standing[0], standing[1:]))
     every = [dips(recorded), *(dips(of_car) for of_car in cars)]
     for what, quantile in (("dip while cranking, median", 0.5), ("dip while cranking, 5th percentile", 0.05)):
         values = [float(np.quantile(found, quantile)) if len(found) >= 5 else np.nan for found in every]
@@ -123,7 +121,9 @@ def memory(trips: Sequence[Trace], path: str, lag_s: float) -> float:
         values.append(np.where(driving, trip.signal(path), np.nan))
         ts_s.append(trip.ts_s)
         stretch.append(np.full(len(trip.ts_s), number))
-    return measures.autocorrelation(np.concatenate(values), np.concatenate(ts_s), np.concatenate(stretch), lag_s, step_s)
+    return measures.autocorrelation(
+        np.concatenate(values), np.concatenate(ts_s), np.concatenate(stretch), lag_s, step_s
+    )
 
 
 def standing_share(trips: Sequence[Trace]) -> float:

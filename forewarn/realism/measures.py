@@ -15,7 +15,7 @@ _FEWEST = 100
 
 
 class Distance(NamedTuple):
-    """How far two samples are apart: Wasserstein distance in recorded interquartile ranges, Kolmogorov-Smirnov (0..1)."""
+    """How far two samples are apart: Wasserstein in recorded interquartile ranges, Kolmogorov-Smirnov (0..1)."""
 
     wasserstein: float
     ks: float
@@ -69,7 +69,8 @@ def lost_share(ts_s: Floats, step_s: float) -> float:
 def gap_lengths(ts_s: Floats, step_s: float) -> Floats:
     """Return the gaps (s) of more than one and a half steps, the time a car is switched off included."""
     since = np.diff(ts_s)
-    return since[since > 1.5 * step_s]
+    result: Floats = since[since > 1.5 * step_s]
+    return result
 
 
 def sensor_noise(values: Floats, stretch: NDArray[np.int64]) -> float:
@@ -112,9 +113,9 @@ def even_spread_mv(cells_v: NDArray[np.float32]) -> Floats:
 
 
 def scan_slope_mv(cells_v: NDArray[np.float32]) -> float:
-    """Return how much cell voltages rise or fall along the pack within a report (mV from end to end, standard deviation).
+    """Return how much cell voltages rise or fall along the pack within a report (mV, standard deviation).
 
-    Cells are scanned one after the other: when the load changes meanwhile, the last ones are told of another moment
+    From end to end. Cells are scanned one after the other: when the load changes meanwhile, the last ones are told of another moment
     than the first. What is the same in every report, each cell's own deviation, is taken off.
     """
     whole = cells_v[np.isfinite(cells_v).all(axis=1)].astype(np.float64) if cells_v.size else cells_v

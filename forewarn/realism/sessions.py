@@ -63,11 +63,15 @@ def compare_sessions(recorded: Sequence[Session], simulated: Sequence[Session]) 
         ("charge on arrival", "%", lambda one: one.soc_start_pct),
         ("charge on departure", "%", lambda one: one.soc_end_pct),
     )
-    sides = [[one for one in side if one.minutes >= SHORTEST_MIN and one.energy_kwh > 0] for side in (recorded, simulated)]
+    sides = [
+        [one for one in side if one.minutes >= SHORTEST_MIN and one.energy_kwh > 0] for side in (recorded, simulated)
+    ]
     for what, unit, value in quantities:
         values = [np.array([value(one) for one in side], dtype=np.float64) for side in sides]
         medians = [float(np.median(side)) if len(side) else np.nan for side in values]
         apart = measures.distance(values[0], values[1])
         findings.append(Finding(SECTION, NAME, f"{what}, median", unit, "ratio", *medians))
-        findings.append(Finding(SECTION, NAME, f"{what}, distribution", "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks))
+        findings.append(
+            Finding(SECTION, NAME, f"{what}, distribution", "IQR", "distance", 0.0, apart.wasserstein, ks=apart.ks)
+        )
     return findings

@@ -105,11 +105,7 @@ def _joined(parts: list[Trace]) -> Trace:
     frames = [pd.DataFrame({"ts_s": part.ts_s} | part.values) for part in parts]
     width = max(part.cells_v.shape[1] for part in parts)
     cells = [
-        part.cells_v
-        if part.cells_v.shape[1] == width
-        else np.full((len(part.ts_s), width), np.nan, dtype=np.float32)
+        part.cells_v if part.cells_v.shape[1] == width else np.full((len(part.ts_s), width), np.nan, dtype=np.float32)
         for part in parts
     ]
     return trace_of(parts[0].name, pd.concat(frames, ignore_index=True), np.concatenate(cells))
-
-

@@ -12,11 +12,11 @@ from forewarn.simulator.sampling import Samples
 from forewarn.simulator.streams import Streams
 from forewarn.simulator.usage import Kind, Segments
 
-# Speed remembers on two scales, as in recorded drives, which have 0.81 to 0.93 of it left after 10 s and still a third to
-# two thirds after 2 min: the road stays the same for minutes, the traffic on it for half a minute. A car has inertia:
+# Speed remembers on two scales, as in recorded drives, which have 0.81 to 0.93 of it left after 10 s and a third to two
+# thirds after 2 min: the road stays the same for minutes, the traffic on it for half a minute. A car has inertia:
 # what traffic wants of it comes some seconds later.
 _ROAD_TAU_S, _TRAFFIC_TAU_S, _INERTIA_S = 600.0, 32.0, 7.0
-_ROAD_SWING, _TRAFFIC_SWING = 1.5, 0.28
+_ROAD_SWING, _TRAFFIC_SWING = 1.9, 0.26
 # Lights and queues: recorded cars stand for a tenth to two fifths of a drive, the more the slower it is, and for some
 # twenty seconds at a time. Around a stop they are slow.
 _STOPS_TAU_S = 55.0

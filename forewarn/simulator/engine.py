@@ -24,6 +24,8 @@ _SHIFTS_AT_KMH = 38.0
 # (median of 13 cold starts of a petrol car; its rows come twice a second and are no clock), 730 s (two of a diesel).
 _HEATS_TO_C, _THERMOSTAT_C = 106.0, 88.0
 _WARM_TAU_S, _WARM_SPREAD, _COOL_TAU_S = 360.0, 0.22, 9000.0
+# Air (g/s for each rpm and kPa): 1.5 litres every second turn, 1.2 g a litre at 101 kPa, filled to 85 %.
+_AIR_G = 1.5 * 1.2 * 0.85 / 101.0 / 120.0
 COOLANT_LAMP_C = 115.0
 # Share of the coolant that is left when the level is low, and critically low.
 LEVEL_LOW, LEVEL_CRITICAL = 0.72, 0.45
@@ -95,7 +97,9 @@ def run_engines(
     load = np.where(speed > 0, load, np.clip(33.0 + 7.0 * noise("idle load"), 20, 60))
     gear = _RPM_PER_KMH[1] + (_RPM_PER_KMH[0] - _RPM_PER_KMH[1]) * np.exp(-speed / _SHIFTS_AT_KMH)
     turning = np.maximum(_IDLE_RPM, gear * speed * (1.0 + 0.17 * noise("gear")) + 180.0 * np.clip(pull, 0.0, None))
-    rpm = np.where(speed > 0, turning, _IDLE_RPM + _IDLE_SWING_RPM * remembered(noise("idle"), samples.since_s, _IDLE_TAU_S))
+    rpm = np.where(
+        speed > 0, turning, _IDLE_RPM + _IDLE_SWING_RPM * remembered(noise("idle"), samples.since_s, _IDLE_TAU_S)
+    )
     cranking = driving & (samples.number == 0) & (model.powertrain == "ice")
     rpm = np.where(running, rpm, np.where(cranking, 220.0, 0.0))
     coolant, left = _coolant(engines, samples, running, speed, load, air_c, faults)
@@ -111,6 +115,8 @@ def run_engines(
     slow = remembered(noise("long trim"), samples.since_s, 600.0)
     soak = relax(np.where(running, air_c + 10.0, air_c + 22.0 * np.exp(-speed / 30.0)), samples.since_s, 300.0)
 
+    manifold = np.clip(1.0 + load + 2.0 * noise("map"), 17, 102)
+
     def while_running(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(running, values, np.nan)
 
@@ -118,8 +124,9 @@ def run_engines(
         f"{_ENGINE}.Speed": np.where(driving, rpm, np.nan),
         f"{_ENGINE}.EngineCoolant.Temperature": np.where(driving, coolant, np.nan),
         f"{_ENGINE}.EOP": while_running(oil),
-        f"{_ENGINE}.MAP": while_running(np.clip(1.0 + load + 2.0 * noise("map"), 17, 102)),
+        f"{_ENGINE}.MAP": while_running(manifold),
         f"{_ENGINE}.TPS": while_running(np.clip(13.2 + 0.18 * load + 1.2 * noise("tps"), 12, 90)),
+        "Vehicle.OBD.MAF": while_running(rpm * manifold * _AIR_G),
         "Vehicle.OBD.EngineLoad": while_running(load),
         "Vehicle.OBD.IntakeTemp": while_running(np.clip(soak + 5.0, -40, 80)),
         "Vehicle.OBD.ShortTermFuelTrim1": while_running(np.clip(3.3 * noise("short trim"), -24, 24)),

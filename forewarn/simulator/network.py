@@ -18,6 +18,7 @@ _KEPT_SHARE = 0.5
 # car, of 40 to 270 s in the median; up to a quarter of a car's reports.
 _HOLES_PER_H, _HOLES_SPREAD = 2.6, 1.2
 _HOLE_S, _HOLE_SPREAD = 60.0, 1.3
+# A car that reports less often than this sleeps.
 _AWAKE_S = 900.0
 # Messages whose acknowledgement got lost are sent once more.
 _TWICE_SHARE, _TWICE_AFTER_S = 0.002, (5.0, 600.0)
@@ -94,15 +95,17 @@ def send(
 
 def _in_holes(t_s: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return which of a car's samples fall into holes of reception; holes come by the time that it is awake."""
-    awake_h = np.cumsum(np.minimum(np.diff(t_s, prepend=t_s[:1]), _AWAKE_S)) / 3600
     lost = np.zeros(len(t_s), dtype=bool)
     if not len(t_s):
         return lost
+    since = np.diff(t_s, prepend=t_s[:1])
+    awake_h = np.cumsum(np.where(since <= _AWAKE_S, since, 0.0)) / 3600
     rate = _HOLES_PER_H * rng.lognormal(0.0, _HOLES_SPREAD)
     begins = np.sort(rng.uniform(0.0, awake_h[-1], rng.poisson(rate * awake_h[-1])))
-    first = np.searchsorted(awake_h, begins)
-    ends_s = t_s[first] + _HOLE_S * rng.lognormal(0.0, _HOLE_SPREAD, len(first))
-    for begin, end in zip(first.tolist(), np.searchsorted(t_s, ends_s).tolist(), strict=True):
+    follows = np.searchsorted(awake_h, begins)
+    begins_s = t_s[follows] - (awake_h[follows] - begins) * 3600
+    ends_s = begins_s + _HOLE_S * rng.lognormal(0.0, _HOLE_SPREAD, len(begins))
+    for begin, end in np.searchsorted(t_s, np.column_stack((begins_s, ends_s))).tolist():
         lost[begin:end] = True
     return lost
 

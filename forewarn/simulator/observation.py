@@ -21,7 +21,7 @@ _BATTERY = "Vehicle.Powertrain.TractionBattery"
 _AXLES = "Vehicle.Chassis.Axle"
 _WHEELS = ("Row1.Wheel.Left", "Row1.Wheel.Right", "Row2.Wheel.Left", "Row2.Wheel.Right")
 # Of the voltage that the load takes, how much more or less it is at the end of a scan.
-_SCAN_SWING = 0.65
+_SCAN_SWING = 0.8
 _COOLANT_LEVEL = "Vehicle.Powertrain.CombustionEngine.EngineCoolant.Level"
 
 

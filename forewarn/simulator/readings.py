@@ -137,7 +137,7 @@ def measure_cells(
 
     volts   : (n, cells)
     swing_v : (n,) how far all of them typically move while they are scanned one after the other; the voltages of one
-              report then rise or fall evenly along the pack (recorded: by 35 mV from end to end, one standard deviation)
+              report then rise or fall evenly along the pack (recorded: a standard deviation of 35 mV from end to end)
     """
     scan = np.linspace(-0.5, 0.5, volts.shape[1], dtype=np.float32)
     measured = np.empty(volts.shape, dtype=np.int16)
