@@ -92,6 +92,20 @@ def paced(
         yield message
 
 
+def when_due(
+    messages: Iterable[Message],
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Message]:
+    """Yield each message when it is to have been received, and at once what is late already."""
+    for message in messages:
+        early_s = message.received_ms / 1000 - clock()
+        if early_s > 0:
+            sleep(early_s)
+        yield message
+
+
 def waits(*, speed: float, longest_gap_s: float) -> Callable[[int], float]:
     """Return a function that is told each message's time (epoch ms) and answers how long it waits for its turn (s)."""
     furthest_ms: int | None = None

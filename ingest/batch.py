@@ -12,10 +12,8 @@ from config.signals import Signal
 from ingest.cells import CELL_COLUMNS, cell_statistics
 from ingest.layout import Layout
 from ingest.quality import LATE_MS, Quality
+from ingest.rest import OFF_STATES, at_rest
 from ingest.telemetry import Oddity
-
-# Below this a parked car's pack is at rest: what is left is the 12 V supply and the contactors.
-REST_CURRENT_A = 2.0
 
 _CASTS: dict[str, Any] = {"integer": int, "boolean": bool}
 
@@ -284,9 +282,12 @@ def _derive_rest(signals: Layout, numeric: NDArray[np.float64], texts: tuple[lis
     names = [signal.column for signal in signals.texts]
     states = texts[names.index("lv_system_state")]
     known_state = np.array([state is not None for state in states])
-    off = np.array([state in ("OFF", "LOCK") for state in states])
-    moving, charging = column("speed_kmh") > 0, column("is_charging") == 1
-    loaded = (np.abs(column("pack_a")) > REST_CURRENT_A) | (column("engine_rpm") > 0)
-    rest = ~moving & ~charging & ~loaded & (off | ~known_state)
-    known = known_state | ~np.isnan(column("speed_kmh"))
-    numeric[:, signals.index["at_rest"]] = np.where(known, rest, np.nan)
+    off = np.array([state in OFF_STATES for state in states])
+    numeric[:, signals.index["at_rest"]] = at_rest(
+        known_state=known_state,
+        off=off,
+        speed_kmh=column("speed_kmh"),
+        is_charging=column("is_charging"),
+        pack_a=column("pack_a"),
+        engine_rpm=column("engine_rpm"),
+    )

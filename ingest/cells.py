@@ -21,30 +21,45 @@ CELL_COLUMNS = (
 )
 
 
-def cell_statistics(packs: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
+def cell_statistics(packs: Sequence[Sequence[float | None]] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return spread and deviations of packs that have the same number of cells.
 
     packs   : (n_packs, n_cells) volts; None or an impossible voltage counts as not measured
     Returns : (n_packs, 7) in the order of CELL_COLUMNS: mV, mV, 1-based number, mV, number, V, V; NaN without any cell
     """
-    volts = np.array(packs, dtype=np.float64)
-    impossible = (volts < CELL_LOWEST_V) | (volts > CELL_HIGHEST_V)
-    volts[impossible] = np.nan
+    volts = np.asarray(packs, dtype=np.float64)
     result = np.full((len(volts), len(CELL_COLUMNS)), np.nan)
-    measured = ~np.isnan(volts)
-    whole = measured.all(axis=1)
-    # The median of complete packs is a partition; with gaps it is several times slower, so only where there are gaps.
-    if whole.any():
-        result[whole] = _statistics(volts[whole], np.median(volts[whole], axis=1))
-    partial = measured.any(axis=1) & ~whole
-    if partial.any():
-        result[partial] = _statistics(volts[partial], np.nanmedian(volts[partial], axis=1))
+    if not volts.size:
+        return result
+    # NaN comes last, so the ends say whether a pack is whole; sorting is several times faster than np.median.
+    ordered = np.sort(volts, axis=1)
+    whole = (ordered[:, 0] >= CELL_LOWEST_V) & (ordered[:, -1] <= CELL_HIGHEST_V)
+    if whole.all():
+        return _statistics(volts, _middle(ordered), volts.argmin(axis=1), volts.argmax(axis=1))
+    of_whole = volts[whole]
+    result[whole] = _statistics(of_whole, _middle(ordered[whole]), of_whole.argmin(axis=1), of_whole.argmax(axis=1))
+    gappy = ~whole
+    partial = volts[gappy]
+    partial[(partial < CELL_LOWEST_V) | (partial > CELL_HIGHEST_V)] = np.nan
+    measured = ~np.isnan(partial).all(axis=1)
+    if measured.any():
+        gappy[gappy] = measured
+        partial = partial[measured]
+        median = np.nanmedian(partial, axis=1)
+        low, high = np.nanargmin(partial, axis=1), np.nanargmax(partial, axis=1)
+        result[gappy] = _statistics(partial, median, low, high)
     return result
 
 
-def _statistics(volts: NDArray[np.float64], median: NDArray[np.float64]) -> NDArray[np.float64]:
+def _middle(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    half = ordered.shape[1] // 2
+    return ordered[:, half] if ordered.shape[1] % 2 else (ordered[:, half - 1] + ordered[:, half]) / 2
+
+
+def _statistics(
+    volts: NDArray[np.float64], median: NDArray[np.float64], low: NDArray[np.intp], high: NDArray[np.intp]
+) -> NDArray[np.float64]:
     row = np.arange(len(volts))
-    low, high = np.nanargmin(volts, axis=1), np.nanargmax(volts, axis=1)
     lowest, highest = volts[row, low], volts[row, high]
     columns = (
         (highest - lowest) * 1000,

@@ -16,13 +16,15 @@ from config.signals import Signal
 # Signature, no flags, no header extension.
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-# PostgreSQL counts microseconds from 2000-01-01.
+# PostgreSQL counts microseconds and days from 2000-01-01.
 _EPOCH_2000_MS = 946_684_800_000
+_EPOCH_2000_D = 10_957
 _FLOAT4_OID = 700
 
-Type = Literal["timestamptz", "bigint", "integer", "real", "double", "boolean", "text"]
+Type = Literal["timestamptz", "date", "bigint", "integer", "real", "double", "boolean", "text"]
 _WIRE: dict[str, str] = {
     "timestamptz": ">i8",
+    "date": ">i4",
     "bigint": ">i8",
     "integer": ">i4",
     "real": ">f4",
@@ -34,7 +36,8 @@ _WIRE: dict[str, str] = {
 class Column(msgspec.Struct, frozen=True):
     """One column to send.
 
-    values : (n,) numbers, for timestamptz epoch milliseconds, for text a list of str | None; NaN is NULL
+    values : (n,) numbers, for timestamptz epoch milliseconds, for date days since 1970, for text a list of str | None;
+             NaN is NULL
     """
 
     type: Type
@@ -163,6 +166,8 @@ def _prepare(column: Column) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | N
     wire = _WIRE[column.type]
     if column.type == "timestamptz":
         values = (values - _EPOCH_2000_MS) * 1000
+    elif column.type == "date":
+        values = values - _EPOCH_2000_D
     if values.dtype.kind != "f":
         return values.astype(wire), None, None
     missing = np.isnan(values)

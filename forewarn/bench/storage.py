@@ -3,38 +3,30 @@
 docs/benchmarks.md says what is measured and why.
 """
 
-import secrets
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import conninfo, sql
 
 from config import sql as sql_files
 from config.settings import IngestSettings, Settings
 from config.signals import catalogue
-from forewarn.embedded.postgres import start_cluster
+from forewarn.bench.databases import own_database, server
+from forewarn.direct import DirectWriter
 from forewarn.message import Message
 from forewarn.progress import progress_bar
 from forewarn.simulator import Fleet, Sampling, messages, simulate_fleet
-from ingest import inbox
-from ingest.gate import Gate
 from ingest.store.connection import connect
 from ingest.store.enrolment import enrol
 from ingest.store.migrate import migrate
 from ingest.store.readings import car_history
 from ingest.store.timeseries.detect import engine_of
 from ingest.store.timeseries.engine import Engine
-from ingest.writer import Epoch, Writer
 
 # A driving car reports every 10 s, the densest that the fleet's telemetry is.
 _DENSE = Sampling(drive_s=10.0, charge_s=30.0, cells_s=40.0)
@@ -44,7 +36,6 @@ _COLUMNS = ("soc_pct", "pack_v", "lv_battery_v", "cell_spread_mv", "cell_low_dev
 _READS = 15
 # Every so many messages one comes late, after its chunk went to the columnstore.
 _LATE_EVERY = 20
-_BATCH_SAMPLES = 5000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Say = Callable[[str], None]
@@ -91,29 +82,9 @@ def bench_storage(settings: Settings, *, cars: int, days: int, say: Say) -> Stor
     settings : ``database.dsn`` names the server; None is a PostgreSQL of our own in a temporary folder
     Raises   : UserMistake
     """
-    with ExitStack() as stack:
-        dsn = settings.database.dsn
-        if dsn is None:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-bench-")))
-            folder.chmod(0o755)
-            cluster = start_cluster(folder / "postgres", run_as=settings.embedded.run_as)
-            stack.callback(cluster.stop, remove=True)
-            dsn = cluster.dsn
-        ours = stack.enter_context(_own_database(dsn))
+    with server(settings) as dsn, own_database(dsn) as ours:
         migrate(ours, settings.store)
         return _measure(ours, settings, cars=cars, days=days, say=say)
-
-
-@contextmanager
-def _own_database(dsn: str) -> Iterator[str]:
-    name = f"forewarn_bench_{secrets.token_hex(4)}"
-    with connect(dsn, role="admin", autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield conninfo.make_conninfo(dsn, dbname=name)
-    finally:
-        with connect(dsn, role="admin", autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _measure(dsn: str, settings: Settings, *, cars: int, days: int, say: Say) -> StorageResult:
@@ -172,35 +143,14 @@ def _held_back(fleet: Fleet) -> tuple[list[Message], list[Message]]:
 
 def _store(dsn: str, ingest: IngestSettings, given: Iterable[Message]) -> tuple[int, float]:
     """Store messages as a worker does, from the first transaction to the last COMMIT; return (readings, seconds)."""
-    epoch = Epoch("bench", "bulk", uuid.uuid4(), datetime.now(UTC))
-    stored = 0
     with connect(dsn, role="ingest") as conn:
-        writer = Writer(conn, epoch=epoch, gate=Gate(remember_s=3600), settings=ingest)
-        batches = list(_batches(given))
+        writer = DirectWriter(conn, ingest, name="bench")
+        # Simulated before the clock runs.
+        waiting = list(given)
         began = time.perf_counter()
-        number = 0
-        for batch in batches:
-            rest = batch
-            while rest:
-                written = writer.write(rest, batch=number)
-                number += 1
-                rest = rest[written.messages :]
-                stored += 0 if written.outcome is None else written.outcome.stored
+        outcome = writer.write(waiting)
         took_s = time.perf_counter() - began
-    return stored, took_s
-
-
-def _batches(given: Iterable[Message]) -> Iterator[list[inbox.Message]]:
-    batch: list[inbox.Message] = []
-    samples = 0
-    for message in given:
-        batch.append(inbox.Message(message.topic, message.payload, 1, message.received_ms, 1))
-        samples += message.samples
-        if samples >= _BATCH_SAMPLES:
-            yield batch
-            batch, samples = [], 0
-    if batch:
-        yield batch
+    return outcome.stored, took_s
 
 
 def _refresh(conn: Connection, last: Any) -> tuple[float, int]:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, ingest, models, publish, replay, system
+from forewarn.cli import alerts, bench, ingest, models, replay, simulate, system
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -17,9 +17,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 system.add_to(app)
-publish.add_to(app)
 replay.add_to(app)
 models.add_to(app)
+app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")

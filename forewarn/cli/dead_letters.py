@@ -180,7 +180,7 @@ def _tell(published: int, failed: dict[int, str], since: "Outcomes", again: dict
         facts = {"published": published, "failed": failed, "dead_again": again, "ingest_since": asdict(since)}
         print(json.dumps(facts))
         return
-    from forewarn.cli.publish import in_words
+    from forewarn.cli.outcomes import in_words
 
     print(f"{published:,} published again")
     for number, why in failed.items():

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.errors import UserMistake
+from forewarn.cli.arguments import instant, times_of
 from forewarn.cli.opening import dsn_of, opened, say
-from forewarn.cli.publish import in_words
+from forewarn.cli.outcomes import in_words
 
 if TYPE_CHECKING:
     from forewarn.replay.wire import Wire
-
-# Below it a day lasts three years.
-_SLOWEST = 0.001
 
 
 def replay(
@@ -62,8 +60,9 @@ def replay(
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol
 
-    times, way = _times(speed), _way(wire)
-    recording = read(file, as_format=format, trip=trip, start=_instant(start), mapping=mapping)
+    times, way = times_of(speed), _way(wire)
+    began = None if start is None else instant(start, option="--start")
+    recording = read(file, as_format=format, trip=trip, start=began, mapping=mapping)
     if recording.enrolment is None and way != "json":
         raise UserMistake(f"--wire {wire} is how a car sends, and --as {format} is a station: leave --wire out")
     for note in recording.notes:
@@ -105,30 +104,6 @@ def _way(wire: str) -> "Wire":
     if way is None:
         raise UserMistake(f"--wire {wire} is not a way to send: use one of {', '.join(WIRES)}")
     return way
-
-
-def _times(speed: str) -> float | None:
-    if speed == "max":
-        return None
-    try:
-        times = float(speed)
-    except ValueError:
-        times = 0.0
-    if not _SLOWEST <= times < float("inf"):
-        raise UserMistake(f"--speed {speed} is not a speed: give a number of {_SLOWEST} or more, as 60, or max")
-    return times
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserMistake(f"--start {text} is not a time: write it as 2018-06-01T08:00:00-03:00") from error
-    if instant.tzinfo is None:
-        raise UserMistake(f"--start {text} has no time zone: add it, as in 2018-06-01T08:00:00-03:00")
-    return instant
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forewarn.cli.opening import dsn_of, opened, say, say_what_store_costs, settings_of_process
-from forewarn.cli.publish import in_words
+from forewarn.cli.outcomes import in_words
 from forewarn.cli.serving import check_free, serve_list
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ All physics works on the samples of the whole block at once, one car after the o
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +29,12 @@ _REPAIR_D = (2.0, 9.0)
 _LOAD_C = 0.12
 
 
-class Charge(NamedTuple):
-    """One charge of a car: seconds since the start, share of charge before and after, kW of the charger."""
-
-    begins_s: float
-    ends_s: float
-    fast: bool
-    soc_start: float
-    soc_end: float
-    charger_kw: float
-
-
 @dataclass(frozen=True)
 class Life:
     """What one car truly went through, before its sensors and the network. Rows are those of its block's samples."""
 
     lamps: list[Lamp]
     plan: FaultPlan | None
-    charges: list[Charge]
 
 
 @dataclass(frozen=True)
@@ -265,16 +252,4 @@ def _life(block: Block, car: int, conditions: Conditions, lived_d: float) -> Lif
     rng = block.streams.of(car, "nuisance")
     for lamp in lamps.nuisance_lamps(tuple(conditions), lived_d, rng):
         found.setdefault(lamp.code, []).append(lamp)
-    segments = block.segments
-    charges = [
-        Charge(
-            float(segments.start_s[i]),
-            float(segments.end_s[i]),
-            segments.kind[i] == Kind.DC,
-            float(segments.soc_start[i]),
-            float(segments.soc_end[i]),
-            float(segments.charger_kw[i]),
-        )
-        for i in np.flatnonzero((segments.car == car) & (segments.kind >= Kind.AC)).tolist()
-    ]
-    return Life(lamps.apart(found), plan, charges)
+    return Life(lamps.apart(found), plan)

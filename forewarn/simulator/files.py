@@ -1,6 +1,7 @@
 """A fleet as Parquet files, in the layout of docs/fleet-files.md: what was sent, who sent it, and the truth apart."""
 
 import hashlib
+import heapq
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 
 from config.errors import UserMistake
 from config.signals import Signal, catalogue
+from forewarn.message import Message
+from forewarn.simulator.charging import Traffic, Visit
+from forewarn.simulator.charging.frames import write_parquet
 from forewarn.simulator.fleet import (
     Blocks,
     FleetPlan,
@@ -28,7 +32,8 @@ from forewarn.simulator.fleet import (
     observed,
     vehicles_frame,
 )
-from forewarn.simulator.messages import LampEvent, lamp_events
+from forewarn.simulator.messages import LampEvent, in_order, lamp_events
+from forewarn.simulator.piles import pile_messages, traffic_of
 from forewarn.simulator.readings import TEXTS, Readings
 from forewarn.simulator.truth import Truth, truth_of
 
@@ -54,12 +59,20 @@ _MS_PER_DAY = 86_400_000
 
 @dataclass(frozen=True)
 class Written:
-    """What a fleet is made of: cars, readings, events, and a checksum of all that was sent and of the truth."""
+    """What a fleet is made of: cars, readings, events, a checksum of all that its cars sent and of the truth, and what
+    happened at stations."""
 
     vehicles: int
     readings: int
     events: int
     checksum: str
+    traffic: Traffic | None = None
+
+    @property
+    def summary(self) -> dict[str, int | str]:
+        """What it came to, for people and programs."""
+        figures = ("vehicles", "readings", "events", "checksum")
+        return {name: getattr(self, name) for name in figures}
 
 
 def telemetry_schema() -> pa.Schema:
@@ -82,14 +95,16 @@ def write_fleet(
     plan: FleetPlan,
     directory: Path,
     *,
+    stations: int = 0,
     truth: Path | None = None,
     processes: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Written:
     """Simulate a fleet and write it to ``directory``, which is made.
 
-    truth  : where what was really wrong goes; None is the folder TRUTH in ``directory``
-    Raises : UserMistake, when the folder holds something already
+    stations : charging stations where its cars and others charge; their side of it is written too
+    truth    : where what was really wrong goes; None is the folder TRUTH in ``directory``
+    Raises   : UserMistake, when the folder holds something already
     """
     prepare(directory)
     draws = draw_cars(plan)
@@ -101,13 +116,19 @@ def write_fleet(
         done += len(part.checksums)
         if on_progress is not None:
             on_progress(done)
-    write_truth(truth or directory / TRUTH, [part.truth for part in parts])
+    apart = truth or directory / TRUTH
+    write_truth(apart, [part.truth for part in parts])
+    traffic = None
+    if stations:
+        traffic = traffic_of(plan, [visit for part in parts for visit in part.visits], stations=stations)
+        write_parquet(traffic, directory, cars=False, truth_folder=apart)
     checksums = {number: checksum for part in parts for number, checksum in part.checksums.items()}
     written = Written(
         vehicles=len(draws),
         readings=sum(part.readings for part in parts),
         events=sum(part.events for part in parts),
         checksum=combined(checksums),
+        traffic=traffic,
     )
     manifest = {
         "start": plan.start.isoformat(),
@@ -115,7 +136,7 @@ def write_fleet(
         "seed": plan.seed,
         "days": plan.days,
         "faulty_share": plan.faulty_share,
-        **written.__dict__,
+        **written.summary,
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     return written
@@ -164,6 +185,7 @@ class _Part:
     events: int
     checksums: dict[int, str]
     truth: Truth
+    visits: list[Visit]
 
 
 def _write_task(directory: Path, plan: FleetPlan, blocks: Blocks) -> _Part:
@@ -193,6 +215,7 @@ def _write_task(directory: Path, plan: FleetPlan, blocks: Blocks) -> _Part:
         events=len(events),
         checksums={number: checksum_of(vehicle) for number, vehicle in cars.items()},
         truth=truth_of(vehicles, plan.start, plan.days),
+        visits=[visit for vehicle in vehicles for visit in vehicle.visits],
     )
 
 
@@ -298,6 +321,14 @@ def read_day(directory: Path, day: str) -> tuple[list[tuple[str, Readings]], lis
                 received = row.get("received_ts") or row["ts"]
                 events.append(LampEvent(row["vin"], row["ts"], received, row["code"], row["state"], row["level"]))
     return cars, events
+
+
+def published(directory: Path, traffic: Traffic | None = None) -> Iterator[Message]:
+    """Yield the messages of a fleet in files, and of the stations beside it, earliest received first."""
+    fleet = (message for day in days_of(directory) for message in in_order(*read_day(directory, day)))
+    if traffic is None:
+        return fleet
+    return heapq.merge(fleet, pile_messages(traffic), key=lambda message: message.received_ms)
 
 
 def _by_car(table: pa.Table) -> Iterator[tuple[str, Readings]]:

@@ -14,14 +14,16 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from forewarn.simulator.block import Block, Charge, run_block
+from forewarn.simulator.block import Block, run_block
 from forewarn.simulator.car_models import CarModel, draw_model, vin
+from forewarn.simulator.charging import Visit
 from forewarn.simulator.climate import Climate
 from forewarn.simulator.draws import ODDITIES, CarDraw, can_be
 from forewarn.simulator.faults import BEYOND_D, DEAL, FaultPlan, Mode, can_have, deal_modes, draw_plan
 from forewarn.simulator.lamps import Lamp
 from forewarn.simulator.observation import observe
 from forewarn.simulator.people import Person, draw_person
+from forewarn.simulator.piles import visits_of
 from forewarn.simulator.readings import Readings
 from forewarn.simulator.sampling import Sampling
 from forewarn.simulator.truth import Truth, truth_of
@@ -74,7 +76,7 @@ class SimulatedVehicle:
     enrolment: Enrolment
     readings: Readings
     lamps: list[Lamp]
-    charges: list[Charge]
+    visits: list[Visit]
     plan: FaultPlan | None
     oddity: str | None
 
@@ -129,8 +131,10 @@ def observed(plan: FleetPlan, block: Block, numbers: Sequence[int]) -> dict[int,
     """Return the cars of a block by their number in the fleet."""
     readings = observe(block, start=plan.start, days=plan.days)
     return {
-        number: SimulatedVehicle(draw.enrolment, sent, life.lamps, life.charges, life.plan, draw.oddity)
-        for number, draw, sent, life in zip(numbers, block.draws, readings, block.lives, strict=True)
+        number: SimulatedVehicle(
+            draw.enrolment, sent, life.lamps, visits_of(block, car, plan.start, plan.days), life.plan, draw.oddity
+        )
+        for car, (number, draw, sent, life) in enumerate(zip(numbers, block.draws, readings, block.lives, strict=True))
     }
 
 

@@ -15,10 +15,12 @@ def frame(
         cursor.execute(query, values)
         description = cursor.description or []
         names = [column.name for column in description]
-        result = pd.DataFrame.from_records(cursor.fetchall(), columns=names)
-        for column in description:
-            if column.type_display == "timestamptz":
-                result[column.name] = pd.to_datetime(result[column.name], utc=True).astype("datetime64[us, UTC]")
-            elif column.type_display in ("float8", "float4", "int8", "int4", "int2"):
-                result[column.name] = pd.to_numeric(result[column.name])
-    return result
+        found = pd.DataFrame.from_records(cursor.fetchall(), columns=names)
+    # Made at once of its columns: put in one by one, hundreds of them would lie apart in memory.
+    return pd.DataFrame({column.name: _typed(found[column.name], column.type_display) for column in description})
+
+
+def _typed(values: pd.Series, type_: str) -> pd.Series:
+    if type_ == "timestamptz":
+        return pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]")
+    return pd.to_numeric(values) if type_ in ("float8", "float4", "int8", "int4", "int2") else values

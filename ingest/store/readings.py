@@ -57,7 +57,8 @@ def car_history(
 
     columns         : columns of signals, as in config/signals.toml; lists (cells, probes) and texts in raw resolution
     since, until    : half-open interval of measurement times (UTC); buckets are those that begin in it
-    resolution      : None takes what ``resolution_for`` says of the interval; of a recording all is kept for ever
+    resolution      : None takes what ``resolution_for`` says of the interval; of a recording all is kept for ever, and
+                      what was given without readings has nothing finer than hours
     received_before : only what was known then; for rollups, which keep the day of receipt, a UTC midnight
     store, now      : what ``resolution_for`` is asked with; None is the defaults and the present
     Returns : raw: DataFrame (n_readings, 4 + n_columns) ts, seq, received_at, quality, and each column as measured.
@@ -71,18 +72,22 @@ def car_history(
         age = (now or datetime.now(UTC)) - since.astimezone(UTC)
         kept_for_ever = _is_recording(conn, vehicle_id)
         chosen = resolution_for(until - since, age=timedelta(0) if kept_for_ever else age, store=store)
+        if chosen in ("raw", "minute") and _is_given(conn, vehicle_id, since, until):
+            chosen = "hour"
     values: dict[str, Any] = {"vehicle_id": vehicle_id, "since": since, "until": until}
     if chosen == "raw":
         query = _readings_query([_signal(column) for column in columns])
         return frame(conn, query, values | {"received_before": received_before})
     parts: list[sql.Composable] = []
+    read = ["n"]
     for column in columns:
         signal = _rolled_up(column)
+        read += [f"{column}__{suffix}" for suffix in _SUFFIXES[: 2 if signal.type == "boolean" else None]]
         for name, expression in _merged(signal).items():
             parts.append(sql.SQL(", ") + expression + sql.SQL(" AS ") + sql.Identifier(name))
     query = sql.SQL(sql_files.load("ingest.store", "history_of_car")).format(
         columns=sql.Composed(parts),
-        rollup=relation_with(conn, chosen, ["n", *(f"{column}__n" for column in columns)]),
+        rollup=relation_with(conn, chosen, read, vehicle_id=vehicle_id),
     )
     return frame(conn, query, values | {"received_before": _midnight(received_before)})
 
@@ -144,10 +149,14 @@ _BOOLEAN_DAY = sql.SQL(
 )
 
 
+# What a bucket is merged of; of a boolean the first two.
+_SUFFIXES = ("n", "sum", "min", "max", "last", "last_at")
+
+
 def _merged(signal: Signal) -> dict[str, sql.Composed]:
     """Return the columns of a bucket by name, merged over regimes and days of receipt."""
     name = signal.column
-    names = {suffix: sql.Identifier(f"{name}__{suffix}") for suffix in ("n", "sum", "min", "max", "last", "last_at")}
+    names = {suffix: sql.Identifier(f"{name}__{suffix}") for suffix in _SUFFIXES}
     mean = sql.SQL("sum({sum}) / nullif(sum({n}), 0)").format(**names)
     merged = {name: mean, f"{name}__n": sql.SQL("coalesce(sum({n}), 0)::bigint").format(**names)}
     if signal.type != "boolean":
@@ -177,6 +186,11 @@ def _signal(column: str) -> Signal:
 
 def _is_recording(conn: psycopg.Connection[Any], vehicle_id: int) -> bool:
     row = conn.execute("SELECT replayed FROM telemetry.vehicle WHERE vehicle_id = %s", (vehicle_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _is_given(conn: psycopg.Connection[Any], vehicle_id: int, since: datetime, until: datetime) -> bool:
+    row = conn.execute(sql_files.load("ingest.store", "is_given"), (vehicle_id, since, until)).fetchone()
     return row is not None and bool(row[0])
 
 

@@ -13,6 +13,7 @@ from config.signals import Catalogue
 from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
 from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
 from ingest.store.timeseries.expired import first_days, note_expired
+from ingest.store.timeseries.given import erase_given, expire_given, lay_out_given
 from ingest.store.timeseries.rollups import KEY_TYPES, KEYS, LEVELS, Level, RollupColumn, rollup_columns
 from ingest.store.timeseries.stale import only_refresh
 from ingest.store.timeseries.views import columns_of, part_name, show
@@ -54,6 +55,7 @@ class Plain:
                 conn.execute(
                     sql.SQL("ALTER TABLE telemetry.{} {}").format(sql.Identifier(name), sql.SQL(", ").join(added))
                 )
+            if lay_out_given(conn, level, wanted) or missing:
                 show(conn, level, {name: columns_of(conn, name)})
 
     def make_days(self, conn: Connection, first: date, last: date) -> None:
@@ -88,7 +90,7 @@ class Plain:
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
         if table not in READING_TABLES:
-            return _expire_rollup(conn, table, before)
+            return _expire_rollup(conn, table, before) + expire_given(conn, table, before)
         done = 0
         for partition, day in self._partitions(conn, table):
             until = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
@@ -117,6 +119,7 @@ class Plain:
             statement = sql.SQL("DELETE FROM telemetry.{} WHERE vehicle_id = ANY (%s)").format(sql.Identifier(table))
             count = conn.execute(statement, (list(vehicle_ids),)).rowcount
             erased += count if table == "vehicle_reading" else 0
+        erase_given(conn, vehicle_ids)
         return erased
 
     def _partitions(self, conn: Connection, table: str) -> list[tuple[str, date]]:

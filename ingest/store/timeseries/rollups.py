@@ -1,5 +1,6 @@
 """What the rollups hold: columns and the expressions that make them. Knows the catalogue, no database."""
 
+import math
 from collections.abc import Iterable
 from typing import Literal, LiteralString
 
@@ -17,13 +18,14 @@ KEYS = ("vehicle_id", "bucket", "received_on", "regime")
 KEY_TYPES = ("bigint", "timestamptz", "date", "text")
 
 # Insulation falls with damp and cold: only within a band of outside temperature is one day comparable with another.
-INSULATION_BANDS: dict[str, LiteralString] = {
-    "frost": "air_temp_c < 0",
-    "cool": "air_temp_c >= 0 AND air_temp_c < 15",
-    "mild": "air_temp_c >= 15 AND air_temp_c < 28",
-    "hot": "air_temp_c >= 28",
+# Half-open, in °C.
+INSULATION_BANDS: dict[str, tuple[float, float]] = {
+    "frost": (-math.inf, 0),
+    "cool": (0, 15),
+    "mild": (15, 28),
+    "hot": (28, math.inf),
 }
-_CRANKING: LiteralString = "lv_system_state = 'START'"
+_CRANKING = sql.SQL("lv_system_state = 'START'")
 
 
 class RollupColumn(msgspec.Struct, frozen=True):
@@ -46,8 +48,8 @@ def rollup_columns(signals: Catalogue) -> list[RollupColumn]:
     columns = [RollupColumn("n", "integer", _sql("count(*)::integer"), _sql("sum(n)::integer"))]
     for signal in signals.rolled_up:
         columns += _of(signal)
-    for band, condition in INSULATION_BANDS.items():
-        columns += _where("insulation_kohm", band, condition, ("n", "sum", "min"))
+    for band, bounds in INSULATION_BANDS.items():
+        columns += _where("insulation_kohm", band, _within("air_temp_c", *bounds), ("n", "sum", "min"))
     return columns + _where("lv_battery_v", "crank", _CRANKING, ("n", "min"))
 
 
@@ -111,8 +113,14 @@ def _of(signal: Signal) -> list[RollupColumn]:
     ]
 
 
-def _where(name: str, when: str, condition: LiteralString, kinds: tuple[str, ...]) -> list[RollupColumn]:
-    only, value = sql.SQL(condition), sql.Identifier(name)
+def _within(name: str, lowest: float, highest: float) -> sql.Composable:
+    bounds = [_sql("{c} >= {bound}", c=name, bound=sql.Literal(lowest))] if math.isfinite(lowest) else []
+    bounds += [_sql("{c} < {bound}", c=name, bound=sql.Literal(highest))] if math.isfinite(highest) else []
+    return sql.SQL(" AND ").join(bounds)
+
+
+def _where(name: str, when: str, only: sql.Composable, kinds: tuple[str, ...]) -> list[RollupColumn]:
+    value = sql.Identifier(name)
     made = {
         "n": _counted(f"{name}__{when}_n", _sql("(count({v}) FILTER (WHERE {only}))::integer", v=value, only=only)),
         "sum": _summed(f"{name}__{when}_sum", _sql("sum({v}::float8) FILTER (WHERE {only})", v=value, only=only)),

@@ -19,6 +19,7 @@ from config.signals import Catalogue
 from ingest.store.timeseries.car_days import AT_ONCE, make_list, roll_up
 from ingest.store.timeseries.engine import LOCK_TIMEOUT, READING_TABLES, Connection
 from ingest.store.timeseries.expired import first_days, note_expired
+from ingest.store.timeseries.given import erase_given, expire_given, lay_out_given
 from ingest.store.timeseries.rollups import LEVELS, Level, RollupColumn, hours_query, readings_query, rollup_columns
 from ingest.store.timeseries.stale import only_refresh, runs
 from ingest.store.timeseries.views import columns_of, part_name, parts_of, show
@@ -83,6 +84,7 @@ class Timescale:
             name = part_name(level, len(parts) + 1)
             _create_aggregate(conn, level, name, self._query(level, len(parts) + 1, missing))
             parts[name] = columns_of(conn, name)
+        if lay_out_given(conn, level, wanted) or missing:
             show(conn, level, parts)
         for name in parts:
             if "policy_refresh_continuous_aggregate" not in _policies(conn, name):
@@ -122,7 +124,7 @@ class Timescale:
         return done
 
     def expire(self, conn: Connection, table: str, before: datetime) -> int:
-        done = 0
+        done = int(expire_given(conn, table, before) > 0)
         for relation in _relations(conn, table):
             for since, until in _chunks(conn, relation, before):
                 try:
@@ -176,6 +178,7 @@ class Timescale:
                 (list(vehicle_ids),),
             ).rowcount
             erased += count if relation == "vehicle_reading" else 0
+        erase_given(conn, vehicle_ids)
         return erased
 
 

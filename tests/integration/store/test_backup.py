@@ -33,6 +33,10 @@ INSERT INTO telemetry.vehicle_quality_day (vehicle_id, day, readings, flagged, b
 VALUES (1, '2026-03-01', 9, 1, '{"1": 1}');
 INSERT INTO telemetry.changed_day (vehicle_id, day) VALUES (1, '2026-03-01');
 INSERT INTO telemetry.stale_day (vehicle_id, day) VALUES (1, '2026-03-01');
+INSERT INTO telemetry.rollup_hour_given (vehicle_id, bucket, received_on, regime, n)
+VALUES (9, '2026-03-01 05:00+00', '2026-03-01', 'rest', 6);
+INSERT INTO telemetry.rollup_day_given (vehicle_id, bucket, received_on, regime, n)
+VALUES (9, '2026-03-01 00:00+00', '2026-03-01', 'rest', 6);
 INSERT INTO pii.position (vehicle_id, parked_at, latitude, longitude) VALUES (1, now(), 31.25, 121.5);
 INSERT INTO pii.dead_letter (received_at, topic, reason, detail, payload, epoch)
 VALUES (now(), 'v1/x', 'bad_seq', 'seq', '\xff7b00', gen_random_uuid());
@@ -138,6 +142,9 @@ def filled(store) -> list[tuple[Any, ...]]:
 
 
 def goes_on(store, readings: list[tuple[Any, ...]]) -> None:
+    with store.opened() as (conn, engine):
+        # What it was given is none of its readings.
+        engine.erase(conn, [9])
     late = [(START + timedelta(hours=4, seconds=1), 1, 77, START + timedelta(days=5), *readings[0][4:])]
     assert store.insert("vehicle_reading", COLUMNS, late) == 1
     assert store.insert("vehicle_reading", COLUMNS, readings[:5]) == 0
