@@ -97,7 +97,8 @@ def spread_mv(cells_v: NDArray[np.float32]) -> Floats:
     """Return the spread (mV) of each report: the highest less the lowest cell; NaN where cells are missing."""
     if not cells_v.size:
         return np.full(len(cells_v), np.nan)
-    return (np.max(cells_v, axis=1) - np.min(cells_v, axis=1)).astype(np.float64) * 1000
+    spread: Floats = (np.max(cells_v, axis=1) - np.min(cells_v, axis=1)).astype(np.float64) * 1000
+    return spread
 
 
 def even_spread_mv(cells_v: NDArray[np.float32]) -> Floats:
@@ -115,8 +116,8 @@ def even_spread_mv(cells_v: NDArray[np.float32]) -> Floats:
 def scan_slope_mv(cells_v: NDArray[np.float32]) -> float:
     """Return how much cell voltages rise or fall along the pack within a report (mV, standard deviation).
 
-    From end to end. Cells are scanned one after the other: when the load changes meanwhile, the last ones are told of another moment
-    than the first. What is the same in every report, each cell's own deviation, is taken off.
+    From end to end. Cells are scanned one after the other: when the load changes meanwhile, the last ones are told of
+    another moment than the first. What is the same in every report, each cell's own deviation, is taken off.
     """
     whole = cells_v[np.isfinite(cells_v).all(axis=1)].astype(np.float64) if cells_v.size else cells_v
     if len(whole) < 30:

@@ -29,7 +29,8 @@ SECTIONS: dict[str, str] = {
     electric.SENSORS: "Noise while the pack rests, no less than what rounding makes; the step of what is told.",
     electric.CELLS: (
         "At rest: standing, at most 2 A. Under load: the tenth of drives in which most flows out. Ordinary cells: "
-        "robust deviation, without what one faulty cell does. The recorded cars have one; simulated ones here are healthy."
+        "robust deviation, without what one faulty cell does. The recorded cars have one; simulated ones here are "
+        "healthy."
     ),
     electric.ALARMS: (
         "The level the car shows by itself, all of it nuisance here: simulated cars are healthy. How long it lasts is "
@@ -41,8 +42,8 @@ SECTIONS: dict[str, str] = {
     engines.STARTER: "Dips: the lowest voltage from 4 s before to 2 s after the engine runs.",
     engines.WARM_UP: (
         "From the first report to 80 C in trips that begin colder than 35 C, by the engine's own clock. Counting the "
-        "rows of the recording as seconds gives 622 to 662 s; they come twice a second, as its clock and the minutes since "
-        "trouble codes were cleared agree."
+        "rows of the recording as seconds gives 622 to 662 s; they come twice a second, as its clock and the minutes "
+        "since trouble codes were cleared agree."
     ),
     sessions.SECTION: (
         "Sessions of 3 minutes and more at 22 kW and more. The station counts what it gives, the car what arrives."
@@ -102,6 +103,8 @@ def _closed(findings: Sequence[Finding]) -> str:
     for closed in CLOSED:
         finding = now.get(closed.key)
         after = "not measured" if finding is None else _number(finding.simulated)
+        if finding is not None and np.isfinite(finding.low):
+            after += f" ({_number(finding.low)} … {_number(finding.high)})"
         verdict = "" if finding is None else finding.verdict
         rows.append(
             [
@@ -113,7 +116,10 @@ def _closed(findings: Sequence[Finding]) -> str:
                 closed.change,
             ]
         )
-    return _rows(["measure", "recorded", "before", "after", "verdict now", "what was changed in the simulator"], rows)
+    table = _rows(["measure", "recorded", "before", "after", "verdict now", "what was changed in the simulator"], rows)
+    return (
+        f"What was worst, and was closed by changing the simulator. In brackets what four of five cars have.\n\n{table}"
+    )
 
 
 def _table(findings: Sequence[Finding], *, with_section: bool = False) -> str:

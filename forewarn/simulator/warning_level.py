@@ -1,7 +1,8 @@
 """The battery's own alarm level: what lamps say, and what it says for nothing, as recorded cars do.
 
 Recorded: one car shows level 2 all through most of its charging (17 % of its reports; an alarm lasts 12 minutes in the
-median, over an hour in one of ten), one mostly at 75 to 80 km/h (5 % of its reports), both level 1 now and then.
+median, over an hour in one of ten), one for moments, half of them while it stands and many at 75 to 80 km/h (5 % of its
+reports); both level 1 now and then.
 """
 
 from typing import Literal, NamedTuple
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from forewarn.simulator.lamps import LEVELS, Lamp
 
-Habit = Literal["charging", "speed", "seldom"]
-_SHARES: tuple[tuple[Habit, float], ...] = (("charging", 0.14), ("speed", 0.12), ("seldom", 0.74))
+Habit = Literal["charging", "speed", "moments", "seldom"]
+_SHARES: tuple[tuple[Habit, float], ...] = (("charging", 0.12), ("speed", 0.10), ("moments", 0.10), ("seldom", 0.68))
 _SPEED_KMH = (75.0, 80.0)
 
 
@@ -24,6 +25,7 @@ class _Shown(NamedTuple):
 
 
 _CHARGING, _AT_SPEED, _SELDOM = _Shown(0.9, 1800.0), _Shown(0.8, 60.0), _Shown(0.003, 40.0)
+_MOMENTS = _Shown(0.05, 20.0)
 _BATTERY_LAMPS = ("hv_cell_spread", "hv_connection", "hv_sampling", "insulation")
 
 
@@ -47,6 +49,8 @@ def warning_level(
     elif habit == "speed":
         in_band = (speed_kmh >= _SPEED_KMH[0]) & (speed_kmh < _SPEED_KMH[1])
         level[in_band & _shows(_AT_SPEED, t_s, rng)] = 2.0
+    elif habit == "moments":
+        level[_shows(_MOMENTS, t_s, rng)] = 2.0
     for lamp in lamps:
         if lamp.code in _BATTERY_LAMPS:
             shines = (t_s >= lamp.on_s) & (t_s < (np.inf if lamp.off_s is None else lamp.off_s))
