@@ -13,7 +13,8 @@ from forewarn.realism.finding import Finding
 
 @pytest.fixture(scope="module")
 def findings(shared_data) -> dict[tuple[str, str, str], Finding]:
-    comparison = compare(shared_data, plan=Plan())
+    # Another seed than that of the report, by which the simulator was tuned.
+    comparison = compare(shared_data, plan=Plan(seed=7))
     assert not comparison.missing
     return {(finding.section, finding.of, finding.what): finding for finding in comparison.findings}
 
