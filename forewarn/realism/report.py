@@ -162,7 +162,7 @@ more than 0.6; everything else is **bad**. Ratios are judged by the logarithm of
 shares by four times their difference.
 
 What "after" means: the simulator was tuned in several rounds on the very recordings it is judged by, and none was held
-back. The diesel was tuned on least, and shows what is left: its memory of speed improved and is still bad. While tuning,
-three measures were corrected (noise is no less than rounding, gaps under way apart from those of a car that is off, the
-length of alarms of cars that show them out of habit), and figures of owner and weather were taken out of the ranking; every
-"before" is of the simulator as it was, by the measures as they are now."""
+back. The diesel was tuned on least, and shows what is left: its memory of speed improved and is still bad. While
+tuning, three measures were corrected (noise is no less than rounding, gaps under way apart from those of a car that is
+off, the length of alarms of cars that show them out of habit), and figures of owner and weather were taken out of the
+ranking; every "before" is of the simulator as it was, by the measures as they are now."""
