@@ -161,8 +161,8 @@ more than 0.6; everything else is **bad**. Ratios are judged by the logarithm of
 shares by four times their difference.
 
 What "after" means: the simulator was tuned in several rounds on the very recordings it is judged by, and none was
-held back; only the seed can be another one. What is listed as closed held with seed 7 too. The diesel was tuned on least, and
-shows what is left: its memory of speed improved and is still bad. While tuning, three measures were corrected (noise is
-no less than rounding; gaps under way stand apart from those of a car that is off; the length of alarms is that of cars
-that show them out of habit), and figures of owner and weather were taken out of the ranking. Every "before" is of the
-simulator as it was, by the measures as they are now."""
+held back; only the seed can be another one. What is listed as closed held with seed 7 too. The diesel was tuned on
+least, and shows what is left: its memory of speed improved and is still bad. While tuning, three measures were
+corrected (noise is no less than rounding; gaps under way stand apart from those of a car that is off; the length of
+alarms is that of cars that show them out of habit), and figures of owner and weather were taken out of the ranking.
+Every "before" is of the simulator as it was, by the measures as they are now."""
