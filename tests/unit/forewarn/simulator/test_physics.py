@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.simulator.car_models import MODELS
+from forewarn.simulator.cells import current_split
 from forewarn.simulator.charge_curve import charged, charging_hours
 from forewarn.simulator.climate import Climate
 from forewarn.simulator.faults import FaultPlan
@@ -239,3 +240,13 @@ def test_noise_that_remembers_has_unit_variance_and_forgets_in_time():
     kept = remembered(noise, since, 40.0)
     assert kept.std() == pytest.approx(1.0, abs=0.02)
     assert np.corrcoef(kept[1:], kept[:-1])[0, 1] == pytest.approx(np.exp(-0.25), abs=0.01)
+
+
+@given(st.lists(st.lists(st.floats(0.1, 10.0), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_cells_in_parallel_share_the_current_and_one_voltage(mohm):
+    resistance = np.array(mohm)
+    share = current_split(resistance)
+    assert np.allclose(share.sum(axis=0), 1.0)
+    # The same drop over each.
+    assert np.allclose(resistance * share, (resistance * share)[0])
+    assert np.all(share.argmax(axis=0) == resistance.argmin(axis=0))
