@@ -152,7 +152,7 @@ def _publish(
     from forewarn.delivery import deliver, ingest_beside
     from forewarn.progress import progress_bar
     from forewarn.publish import paced, when_due
-    from forewarn.simulator.files import published
+    from forewarn.simulator.filed import published
     from forewarn.simulator.fleet import draw_cars
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol

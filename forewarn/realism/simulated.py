@@ -14,7 +14,7 @@ from forewarn.simulator import FleetPlan, Sampling
 from forewarn.simulator.block import run_block
 from forewarn.simulator.car_models import MODELS, CarModel
 from forewarn.simulator.climate import Climate
-from forewarn.simulator.files import days_of, read_day
+from forewarn.simulator.filed import days_of, read_day
 from forewarn.simulator.fleet import draw_cars, observed
 from forewarn.simulator.readings import Readings
 
