@@ -79,7 +79,8 @@ def fleet(
 
     pace = times_of(speed)
     _check(to, live=live, given={"--end": end is not None, "--speed": pace is not None})
-    plan = FleetPlan(
+    plan = _plan(
+        FleetPlan,
         vehicles=vehicles,
         days=days,
         seed=seed,
@@ -110,6 +111,13 @@ def _check(to: str, *, live: bool, given: dict[str, bool]) -> None:
     both = [option for option, is_given in given.items() if is_given]
     if live and both:
         raise UserMistake(f"--live begins now and takes as long as it takes: leave {both[0]} out")
+
+
+def _plan(of: "type[FleetPlan]", **values: Any) -> "FleetPlan":
+    try:
+        return of(**values)
+    except (ValueError, OverflowError) as error:
+        raise UserMistake(f"there is no such fleet: {error}") from error
 
 
 def _end(text: str | None) -> datetime:

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from config.faults import fault_modes
 from forewarn.simulator import brakes, drive_unit, engine, insulation, lamps, lv_battery, tyres
-from forewarn.simulator.cells import LAMP_SAMPLING_V, LAMP_SPREAD_V, CellFaults, Cells, run_cells
+from forewarn.simulator.cells import (
+    CELL_HIGHEST_V,
+    CELL_HOT_C,
+    CELL_LOWEST_V,
+    CELLS_APART_C,
+    LAMP_SPREAD_V,
+    CellFaults,
+    Cells,
+    run_cells,
+)
 from forewarn.simulator.climate import Climate
 from forewarn.simulator.draws import CarDraw, Parts, draw_parts
 from forewarn.simulator.driving import Motion, drive
@@ -27,6 +36,8 @@ from forewarn.simulator.usage import Kind, Segments, joined, live
 _REPAIR_D = (2.0, 9.0)
 # Below this share of the capacity per hour a pack is without load.
 _LOAD_C = 0.12
+# A fault that has come to this part of its strength is taken to show.
+_SHOWS_FROM = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Life:
 
     lamps: list[Lamp]
     plan: FaultPlan | None
+    is_foreseeable: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,8 @@ def _with_repair(block: Block, car: int) -> FaultPlan | None:
     on_s = [lamp.on_s for lamp in block.lives[car].lamps if lamp.code in codes and lamp.on_s >= plan.onset_s]
     if not on_s:
         return plan
-    return plan.repaired_at(min(on_s) + block.streams.of(car, "repair").uniform(*_REPAIR_D) * DAY_S)
+    after_d = block.streams.of(car, "repair").uniform(*_REPAIR_D)
+    return plan.repaired_at(min(on_s) + round(after_d * DAY_S))
 
 
 def _live(
@@ -102,15 +115,17 @@ def _live(
     parts = tuple(draw_parts(draw, car=car, days=days, streams=streams) for car, draw in enumerate(draws))
     habits = [part.habit for part in parts]
     weather = [climates[draw.person.city.name] for draw in draws]
-    lived_d = days + (BEYOND_D if any(draw.plan is not None for draw in draws) else 0)
+    # Each for its own time: what one car lives through does not depend on the others of its block.
+    lived_d = [days + (BEYOND_D if draw.plan is not None else 0) for draw in draws]
     segments = joined(
         [
             live(
                 model,
                 habit,
                 start=start,
-                days=lived_d,
+                days=lived_d[car],
                 day_mean_c=weather[car].day_mean_c(),
+                departures=streams.of(car, "departures"),
                 rng=streams.of(car, "usage"),
             )
             for car, habit in enumerate(habits)
@@ -147,7 +162,7 @@ def _live(
         faults,
         streams.uniform("crank", samples.counts),
     )
-    means = [climate.day_mean_c()[:lived_d] for climate in weather]
+    means = [climate.day_mean_c()[:lasts] for climate, lasts in zip(weather, lived_d, strict=True)]
     tyre_kpa = tyres.run_tyres(
         model, [part.tyres for part in parts], habits, means, segments, samples, motion.speed_kmh, air_c, faults
     )
@@ -171,8 +186,8 @@ def _live(
         lives=(),
         streams=streams,
     )
-    conditions = _conditions(block, faults)
-    lives = tuple(_life(block, car, conditions, lived_d) for car in range(len(draws)))
+    conditions = _conditions(block)
+    lives = tuple(_life(block, car, conditions, lived_d[car]) for car in range(len(draws)))
     return Block(**{**block.__dict__, "lives": lives})
 
 
@@ -191,7 +206,7 @@ def _cell_faults(faults: Faults, samples: Samples, cars: int) -> CellFaults:
 Conditions = dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 
 
-def _conditions(block: Block, faults: Faults) -> Conditions:
+def _conditions(block: Block) -> Conditions:
     """Return for each lamp where its condition holds and where the car judges it."""
     samples = block.samples
     kind = block.segments.kind[samples.segment]
@@ -209,13 +224,19 @@ def _conditions(block: Block, faults: Faults) -> Conditions:
         "brake_pad": (block.pad_pct.max(axis=1) >= brakes.LAMP_PCT, driving),
     }
     if block.packs is not None and block.cells is not None and block.insulation_kohm is not None:
-        spread_v = np.ptp(block.cells.true_v, axis=1)
+        sensed, probes = block.cells.sensed_v, block.cells.probe_c
+        lowest, highest = sensed.min(axis=1), sensed.max(axis=1)
+        spread = highest - lowest >= LAMP_SPREAD_V
         calm = np.abs(block.packs.current_a) < _LOAD_C * block.packs.capacity_ah
-        result["hv_cell_spread"] = (spread_v >= LAMP_SPREAD_V, calm)
-        # What is apart under load alone is put down to a joint.
-        together = _last(spread_v, calm) < LAMP_SPREAD_V / 2
-        result["hv_connection"] = ((spread_v >= LAMP_SPREAD_V) & together, ~calm)
-        result["hv_sampling"] = (block.cells.drift_v >= LAMP_SAMPLING_V, everywhere)
+        # Neighbours that are apart by as much up as down, whatever the current, are put down to the wire between them;
+        # what is apart under load alone, or hot, to a joint.
+        mirrored = block.cells.drift_v >= LAMP_SPREAD_V / 3
+        together = _last(highest - lowest, calm) < LAMP_SPREAD_V / 2
+        result["hv_sampling"] = (spread & mirrored, everywhere)
+        beyond = (highest >= CELL_HIGHEST_V) | (lowest <= CELL_LOWEST_V)
+        result["hv_cell_spread"] = ((spread & ~mirrored & (calm | ~together)) | beyond, everywhere)
+        hot = (probes.max(axis=1) >= CELL_HOT_C) | (np.ptp(probes, axis=1) >= CELLS_APART_C)
+        result["hv_connection"] = ((spread & ~mirrored & together & ~calm) | hot, everywhere)
         result["insulation"] = (block.insulation_kohm <= insulation.LAMP_KOHM, everywhere)
     if block.heat is not None:
         result["motor_overheat"] = (block.heat.motor_c >= drive_unit.MOTOR_LAMP_C, driving)
@@ -250,6 +271,30 @@ def _life(block: Block, car: int, conditions: Conditions, lived_d: float) -> Lif
         if (holds[rows] & judged[rows]).any():
             found[code] = lit(code, t_s, holds[rows], judged[rows], repair_s)
     rng = block.streams.of(car, "nuisance")
-    for lamp in lamps.nuisance_lamps(tuple(conditions), lived_d, rng):
+    for lamp in lamps.nuisance_lamps(tuple(conditions), t_s, lived_d, rng):
         found.setdefault(lamp.code, []).append(lamp)
-    return Life(lamps.apart(found), plan)
+    together = lamps.apart(found)
+    shows = [judged[rows] for _, judged in _of(plan, conditions)]
+    return Life(together, plan, _is_foreseeable(plan, together, t_s, shows))
+
+
+def _of(plan: FaultPlan | None, conditions: Conditions) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    codes = () if plan is None else fault_modes()[plan.mode].lamps
+    return [conditions[code] for code in codes if code in conditions]
+
+
+def _is_foreseeable(
+    plan: FaultPlan | None, found: list[Lamp], t_s: NDArray[np.float64], judged: list[NDArray[np.bool_]]
+) -> bool:
+    """Return whether a report that could show the fault was made a day before its lamp, or at all where it has none.
+
+    judged : of each lamp of the fault, (n,) which reports show what it is about
+    """
+    if plan is None:
+        return False
+    codes = fault_modes()[plan.mode].lamps
+    on_s = [lamp.on_s for lamp in found if lamp.code in codes and not lamp.nuisance and lamp.on_s >= plan.onset_s]
+    until_s = min(on_s) - DAY_S if on_s else np.inf
+    shows = np.logical_or.reduce(judged) if judged else np.zeros(len(t_s), dtype=bool)
+    grown = plan.severity(t_s) >= _SHOWS_FROM * plan.strength
+    return bool((shows & grown & (t_s < until_s)).any())

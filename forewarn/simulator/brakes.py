@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.simulator.car_models import CarModel
-from forewarn.simulator.faults import Faults
+from forewarn.simulator.faults import FaultPlan, Faults
 from forewarn.simulator.habits import Habit
 from forewarn.simulator.sampling import Samples
 
@@ -14,7 +14,7 @@ from forewarn.simulator.sampling import Samples
 _NEW_MM, _WORN_MM, _SQUEALS_MM = 12.0, 2.0, 3.6
 LAMP_PCT = (_NEW_MM - _SQUEALS_MM) / (_NEW_MM - _WORN_MM) * 100
 # Workshops change pads at a service from this wear on, well before the lamp.
-_CHANGED_PCT = (62.0, 78.0)
+_CHANGED_PCT = (62.0, 82.0)
 _REAR_SHARE = 0.72
 # Electric cars mostly brake with their motor.
 _WITH_MOTOR = 0.45
@@ -61,7 +61,7 @@ def run_brakes(
                 rate += friction * _DRAGS * plan.severity(samples.t_s[rows])
             total = pads.worn_pct[axle] + np.cumsum(rate * np.diff(km, prepend=km[:1]))
             if plan is not None and plan.place % 2 == axle:
-                worn[rows, axle] = _mended(total, samples.t_s[rows], plan.repair_s)
+                worn[rows, axle] = _unserviced(total, pads.changed_pct, samples.t_s[rows], plan)
             else:
                 # Changed at a service, again and again.
                 worn[rows, axle] = total % pads.changed_pct
@@ -75,8 +75,16 @@ def fluid_low(worn_pct: NDArray[np.float64]) -> NDArray[np.bool_]:
     return result
 
 
-def _mended(total: NDArray[np.float64], t_s: NDArray[np.float64], repair_s: float | None) -> NDArray[np.float64]:
-    if repair_s is None or not (after := t_s >= repair_s).any():
-        return total
-    first = int(after.argmax())
-    return np.where(after, total - total[first], total)
+def _unserviced(
+    total: NDArray[np.float64], changed_pct: float, t_s: NDArray[np.float64], plan: FaultPlan
+) -> NDArray[np.float64]:
+    """Return the wear of pads that are changed like others until they drag, and then by the workshop alone."""
+    worn: NDArray[np.float64] = total % changed_pct
+    drags = t_s >= plan.onset_s
+    if drags.any():
+        first = int(drags.argmax())
+        worn = np.where(drags, worn[first] + total - total[first], worn)
+    if plan.repair_s is not None and (mended := t_s >= plan.repair_s).any():
+        first = int(mended.argmax())
+        worn = np.where(mended, (total - total[first]) % changed_pct, worn)
+    return worn

@@ -14,8 +14,10 @@ from forewarn.simulator.sampling import Samples
 # A cell that leaks meets balancing, which bleeds the others down to it while the car charges (A).
 _BALANCING_A = 0.06
 # By how many times the capacity per hour a joint is loaded when its drop is what the lamp is about.
-_PEAK_C = 1.4
+_PEAK_C = 1.1
 LAMP_SPREAD_V = 0.3
+CELL_HIGHEST_V, CELL_LOWEST_V = 4.35, 1.9
+CELL_HOT_C, CELLS_APART_C = 70.0, 20.0
 # Charge a leaking cell of NMC is behind the others when the spread gets to that.
 _LAMP_DEFICIT = 0.29
 # What a wire of the voltage sensing that corrodes puts on one cell it takes from its neighbour.
@@ -154,7 +156,7 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
             drop = loaded_a[rows] * pack.resistance[cell] / 1000
             true_v[rows, cell] = open_circuit_v(chemistry, charge) + drop + pack.sensor_v[cell]
             # What leaks becomes heat in the cell.
-            _warm(probe_c[rows], cell, model, np.minimum(25.0, 2.0 * _leak_a(state, faults, samples, rows, car)))
+            _warm(probe_c[rows], cell, model, np.minimum(12.0, 2.0 * _leak_a(state, faults, samples, rows, car)))
         if faults.connection[rows].any():
             ohm = faults.connection[rows] * LAMP_SPREAD_V / (_PEAK_C * state.capacity_ah[rows])
             true_v[rows, cell] += (ohm * state.current_a[rows]).astype(np.float32)

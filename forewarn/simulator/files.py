@@ -103,6 +103,8 @@ def write_fleet(
     Raises   : UserMistake, when the folder holds something already
     """
     prepare(directory)
+    apart = truth or directory / TRUTH
+    prepare_truth(apart)
     draws = draw_cars(plan)
     vehicles_frame([draw.enrolment for draw in draws]).to_parquet(directory / "vehicles.parquet", index=False)
     parts: list[_Part] = []
@@ -112,7 +114,6 @@ def write_fleet(
         done += len(part.checksums)
         if on_progress is not None:
             on_progress(done)
-    apart = truth or directory / TRUTH
     write_truth(apart, [part.truth for part in parts])
     traffic = None
     if stations:
@@ -166,13 +167,24 @@ def combined(checksums: dict[int, str]) -> str:
     return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
 
 
+def prepare_truth(directory: Path) -> None:
+    """Make the folder for the truth, or close it to everybody else. Raises : UserMistake, when that cannot be done"""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        (directory / "truth.parquet").touch(mode=0o600)
+    except OSError as error:
+        raise UserMistake(f"{directory} cannot hold the truth ({error.strerror}): name another folder") from error
+
+
 def write_truth(directory: Path, truths: list[Truth]) -> None:
-    """Write the truth of a fleet's parts into a folder of its own, readable by nobody else."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write the truth of a fleet's parts into the folder that ``prepare_truth`` made."""
     for name, frames in zip(Truth._fields, zip(*truths, strict=True), strict=True):
         filled = [frame for frame in frames if len(frame)] or [frames[0]]
         joined = pd.concat(filled).sort_values("vin", kind="stable")
-        joined.to_parquet(directory / f"{'truth' if name == 'faults' else name}.parquet", index=False)
+        file = directory / f"{'truth' if name == 'faults' else name}.parquet"
+        joined.to_parquet(file, index=False)
+        file.chmod(0o600)
 
 
 @dataclass(frozen=True)
@@ -197,6 +209,8 @@ def _write_task(directory: Path, plan: FleetPlan, blocks: Blocks) -> _Part:
             by_day.setdefault(day, []).append(_batch(schema, vehicle.enrolment.vin, vehicle.readings, rows))
     for day, batches in by_day.items():
         table = pa.Table.from_batches(batches, schema).unify_dictionaries()
+        # In the order of receipt, as a log would have it.
+        table = table.sort_by([("received_ts", "ascending"), ("seq", "ascending")])
         pq.write_table(table, _folder(directory, "telemetry", day) / name, compression="zstd")
     events = [
         event
@@ -223,6 +237,8 @@ def _folder(directory: Path, kind: str, day: int) -> Path:
 
 def _days(received_ms: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
     """Yield the days (since 1970) on which something was received, and its rows, which are in that order."""
+    if not len(received_ms):
+        return
     day = received_ms // _MS_PER_DAY
     starts = np.flatnonzero(np.diff(day, prepend=-1))
     for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(day)], strict=True):

@@ -30,6 +30,9 @@ from forewarn.simulator.truth import Truth, truth_of
 from ingest.store.enrolment import Enrolment
 
 DEFAULT_FAULTY_SHARE = 0.02
+LONGEST_STEP_S = 3600
+# Before and after that somebody's clock has no date.
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _ODD_SHARE = 0.4
 # A block this large fills the caches' second level and a few hundred MB: some 400 reports a day and car.
 _BLOCK_CAR_DAYS = 360
@@ -61,8 +64,16 @@ class FleetPlan:
             raise ValueError(
                 "a fleet has at least one vehicle, one day and one fault, and a share of faulty cars in 0..1"
             )
-        if min(step_s or 1.0, self.sampling.charge_s, self.sampling.cells_s) < 1:
-            raise ValueError("cars report once a second at most")
+        steps = (step_s or 1.0, self.sampling.charge_s, self.sampling.cells_s)
+        if not all(1 <= step <= LONGEST_STEP_S for step in steps):
+            raise ValueError(f"cars report once a second at most, and every {LONGEST_STEP_S} s at least")
+        if not EARLIEST <= self.start <= self.end <= LATEST:
+            raise ValueError(f"a fleet lives between {EARLIEST:%Y} and {LATEST:%Y}")
+
+    @property
+    def name(self) -> str:
+        """What tells its cars from those of another fleet; one with more cars has the same and some."""
+        return f"{self.seed} {self.days} {self.end.astimezone(UTC).isoformat()} {self.sampling}"
 
     @property
     def start(self) -> datetime:
@@ -79,6 +90,7 @@ class SimulatedVehicle:
     visits: list[Visit]
     plan: FaultPlan | None
     oddity: str | None
+    is_foreseeable: bool
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,13 @@ def observed(plan: FleetPlan, block: Block, numbers: Sequence[int]) -> dict[int,
     readings = observe(block, start=plan.start, days=plan.days)
     return {
         number: SimulatedVehicle(
-            draw.enrolment, sent, life.lamps, visits_of(block, car, plan.start, plan.days), life.plan, draw.oddity
+            draw.enrolment,
+            sent,
+            life.lamps,
+            visits_of(block, car, plan.start, plan.days),
+            life.plan,
+            draw.oddity,
+            life.is_foreseeable,
         )
         for car, (number, draw, sent, life) in enumerate(zip(numbers, block.draws, readings, block.lives, strict=True))
     }
@@ -202,13 +220,13 @@ def _lived(plan: FleetPlan, blocks: _Task) -> Blocks:
 
 
 def _blocks(plan: FleetPlan) -> list[list[tuple[int, CarDraw]]]:
-    """Return the cars by blocks: of one model each, those that break apart from those that do not."""
+    """Return the cars by blocks of one model each; which of them break is not to be told from their order."""
     size = max(1, min(_MOST_IN_BLOCK, _BLOCK_CAR_DAYS // plan.days))
 
-    def kind(car: tuple[int, CarDraw]) -> tuple[str, bool]:
-        return car[1].model.name, car[1].plan is not None
+    def kind(car: tuple[int, CarDraw]) -> str:
+        return car[1].model.name
 
-    cars = sorted(enumerate(draw_cars(plan)), key=lambda car: (*kind(car), car[0]))
+    cars = sorted(enumerate(draw_cars(plan)), key=lambda car: (kind(car), car[0]))
     blocks = []
     for _, same in groupby(cars, key=kind):
         some = list(same)
@@ -254,13 +272,13 @@ def _draw_car(number: int, plan: FleetPlan, fault: tuple[Mode, int] | None) -> C
         fault_plan = draw_plan(mode, model, days=plan.days, nth=nth, rng=rng)
     elif rng.random() < _ODD_SHARE:
         oddity = str(rng.choice([odd for odd in ODDITIES if can_be(model, odd)]))
-    return CarDraw(_enrolment(number, plan.seed, model, person), model, person, fault_plan, oddity, seed)
+    return CarDraw(_enrolment(number, plan.name, model, person), model, person, fault_plan, oddity, seed)
 
 
-def _enrolment(number: int, seed: int, model: CarModel, person: Person) -> Enrolment:
+def _enrolment(number: int, fleet: str, model: CarModel, person: Person) -> Enrolment:
     purposes = {"care", "safety", "marketing"} if person.wants_marketing else {"care", "safety"}
     return Enrolment(
-        vin=vin(model, number=number, seed=seed),
+        vin=vin(model, number=number, fleet=fleet),
         model=model.name,
         powertrain=model.powertrain,
         chemistry=model.chemistry,

@@ -33,5 +33,6 @@ def run_insulation(
     healthy = dry_kohm[samples.car] * np.exp(-_HUMIDITY_PER_PCT * (humidity_pct - 50.0) - _HEAT_PER_C * (pack_c - 25.0))
     severity = faults.severity("insulation", samples.car, samples.t_s)
     wet = 1.0 + _WET_LEADS * np.clip(humidity_pct - 60.0, 0.0, 40.0) / 40.0
-    leads = np.where(severity > 0, np.exp(_GROWTH * (severity - 1.0)) * wet / _PATH_KOHM, 0.0)
-    return np.minimum(1.0 / (1.0 / healthy + leads), _HIGHEST_KOHM)
+    leads = np.expm1(_GROWTH * severity) / np.expm1(_GROWTH) * wet / _PATH_KOHM
+    kohm: NDArray[np.float64] = np.minimum(1.0 / (1.0 / healthy + leads), _HIGHEST_KOHM)
+    return kohm

@@ -21,7 +21,7 @@ from config.errors import UserMistake
 from config.settings import Settings
 from config.signals import catalogue
 from forewarn.direct import DirectWriter
-from forewarn.simulator.files import combined, write_truth
+from forewarn.simulator.files import combined, prepare_truth, write_truth
 from forewarn.simulator.fleet import Blocks, FleetPlan, SimulatedVehicle, draw_cars, each_task, observed
 from forewarn.simulator.messages import LampEvent, in_order, lamp_events
 from forewarn.simulator.rollups import roll_up
@@ -81,6 +81,7 @@ def store_fleet(
     """
     dsn = settings.database.dsn
     assert dsn is not None
+    prepare_truth(truth)
     draws = draw_cars(plan)
     with connect(dsn, role="admin") as conn:
         ids = enrol(conn, [draw.enrolment for draw in draws], chosen_at=plan.start)

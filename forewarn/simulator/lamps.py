@@ -14,8 +14,10 @@ from forewarn.simulator.time import DAY_S
 
 # The gateway holds a condition for two seconds before the lamp.
 HELD_S = 2.0
-# How many reports in a row show what the lamp is about, where one alone may be chance.
-IN_A_ROW = {"lv_battery": 2, "hv_cell_spread": 2, "insulation": 2, "oil_pressure": 2}
+# The car looks every moment, the simulation at reports: two in a row that show it are taken for a condition that held.
+# What only ever grows needs one.
+IN_A_ROW = {"brake_pad": 1}
+_IN_A_ROW = 2
 LEVELS = {
     "hv_cell_spread": 3,
     "hv_connection": 3,
@@ -57,7 +59,7 @@ def lit(
     repair_s  : when the workshop puts it out
     """
     times, holds = t_s[judged], condition[judged]
-    row = IN_A_ROW.get(code, 1)
+    row = IN_A_ROW.get(code, _IN_A_ROW)
     on = holds.copy()
     for back in range(1, row):
         on[back:] &= holds[:-back]
@@ -68,12 +70,11 @@ def lit(
     while (found := np.searchsorted(starts, position)) < len(starts):
         first = int(starts[found])
         later = held[np.searchsorted(held, first) :]
-        # Out when it has been gone for long: the first gap of that length, looking at reports only.
-        follows = np.append(times[later[1:]], np.inf) - times[later]
-        last = int(later[np.argmax(follows > _GONE_S)])
-        off_s: float | None = float(times[last]) + _GONE_S
-        if off_s is not None and off_s > times[-1]:
-            off_s = None
+        # Out when reports have said for long that it is gone; a car that stands says nothing.
+        gone = np.searchsorted(times, times[later] + _GONE_S)
+        out = np.flatnonzero(gone < np.append(later[1:], len(times)))
+        off_s: float | None = float(times[gone[out[0]]]) if len(out) else None
+        last = int(later[out[0]]) if len(out) else len(times)
         if repair_s is not None and times[first] < repair_s and (off_s is None or repair_s < off_s):
             off_s = repair_s
         lamps.append(Lamp(code, float(times[first]) + HELD_S, off_s))
@@ -81,12 +82,16 @@ def lit(
     return lamps
 
 
-def nuisance_lamps(codes: tuple[str, ...], days: float, rng: np.random.Generator) -> list[Lamp]:
-    """Return lamps with nothing behind them."""
+def nuisance_lamps(
+    codes: tuple[str, ...], t_s: NDArray[np.float64], days: float, rng: np.random.Generator
+) -> list[Lamp]:
+    """Return lamps with nothing behind them. t_s : (n,) times of the reports, at which lamps come on and go out"""
     lamps = []
-    for _ in range(rng.poisson(NUISANCE_PER_YEAR * days / 365.25)):
-        on_s = rng.uniform(0.0, days * DAY_S)
-        lamps.append(Lamp(str(rng.choice(codes)), on_s, on_s + rng.uniform(*_NUISANCE_S), nuisance=True))
+    for _ in range(rng.poisson(NUISANCE_PER_YEAR * days / 365.25) if len(t_s) else 0):
+        on_s = float(t_s[rng.integers(len(t_s))])
+        after = np.searchsorted(t_s, on_s + rng.uniform(*_NUISANCE_S))
+        off_s = float(t_s[after]) if after < len(t_s) else None
+        lamps.append(Lamp(str(rng.choice(codes)), on_s + HELD_S, off_s, nuisance=True))
     return lamps
 
 

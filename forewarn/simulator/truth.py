@@ -22,7 +22,8 @@ class Truth(NamedTuple):
     """Five tables; times are aware and in UTC.
 
     faults   : one row per faulty car: COLUMNS; lamp_on_at may lie after the fleet's end, and is NaT when the lamp
-               stayed off for as long as was simulated
+               stayed off for as long as was simulated; has_precursor: a report that could show the fault was made a day
+               before the lamp; gradual: it grew over days
     severity : vin, fault_mode, day, severity (about 1 lights the lamp): every day from the onset on
     lamps    : vin, code, on_at, off_at (NaT: still on), fault_mode (None: nothing behind it)
     findings : what a workshop would find: vin, found_at, code of the lamp (None: at a service), finding ("confirmed",
@@ -60,7 +61,7 @@ def truth_of(vehicles: "Iterable[SimulatedVehicle]", start: datetime, days: int)
                     "fault_mode": plan.mode,
                     "onset_at": at(start, plan.onset_s),
                     "lamp_on_at": first_lamp(vehicle.lamps, codes, plan.onset_s, start),
-                    "has_precursor": not plan.sudden,
+                    "has_precursor": vehicle.is_foreseeable,
                     "gradual": not plan.sudden,
                 }
             )

@@ -1,7 +1,7 @@
 """How a car is used: drives, charges and stands, one after the other without a gap."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 import numpy as np
@@ -117,16 +117,18 @@ def live(
     start: datetime,
     days: int,
     day_mean_c: NDArray[np.float64],
+    departures: np.random.Generator,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Return what a car does in ``days`` days from ``start``.
+    """Return what a car does in ``days`` days from ``start``; a longer life begins like a shorter one.
 
-    day_mean_c : (at least days + 1,) mean air temperature of each day
+    day_mean_c      : (at least days + 1,) mean air temperature of each day
+    departures, rng : when it drives, and everything else
     Returns    : (n_segments, 8) the fields of Segments without the car
     """
     diary = _Diary(float(rng.uniform(0.5, 0.95)) if model.has_pack else 0.0)
     burden_kw = auxiliary_kw(day_mean_c).tolist()
-    for depart_s, minutes in _departures(habit, start, days, rng):
+    for depart_s, minutes in _departures(habit, start, days, departures):
         if depart_s < diary.now_s + 600 or depart_s + minutes * 60 > days * DAY_S:
             continue
         speed = float(np.clip(habit.speed_kmh * rng.lognormal(0.0, _ROADS_DIFFER), 8, 75))
@@ -158,7 +160,7 @@ def _departures(habit: Habit, start: datetime, days: int, rng: np.random.Generat
     """Return departures as (seconds, minutes under way), in time order."""
     # Local midnight of the first day lies before the start.
     midnight_s = -((start.hour * 3600 + start.minute * 60 + start.second + CHINA_OFFSET_S) % DAY_S)
-    weekday = start.weekday()
+    weekday = (start + timedelta(seconds=CHINA_OFFSET_S)).weekday()
     trips: list[tuple[float, float]] = []
     for day in range(days + 1):
         if habit.idle_days[0] <= day < habit.idle_days[1]:

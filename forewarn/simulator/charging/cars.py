@@ -38,7 +38,7 @@ def draw_cars(
         minutes = rng.uniform(180, 420) if is_slow else rng.uniform(28, 65)
         begins = rng.uniform(0.0, days * 86_400 - minutes * 60 - 60)
         nominal_v = model.cells * _NOMINAL_V[chemistry]
-        car = vin(model, number=_FIRST_NUMBER + number, seed=seed)
+        car = vin(model, number=_FIRST_NUMBER + number, fleet=f"charging {seed} {days} {start.isoformat()}")
         started_ms = start_ms + int(begins) * 1000
         visits.append(
             Visit(

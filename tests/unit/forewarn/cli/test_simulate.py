@@ -23,6 +23,10 @@ from forewarn.cli import run
         (["--vehicles", "0"], "vehicles"),
         (["--faulty", "1.5"], "faulty"),
         (["--step", "0.1"], "step"),
+        (["--step", "inf"], "once a second"),
+        (["--end", "1969-06-01T00:00:00Z"], "1990"),
+        (["--end", "0001-06-01T00:00:00Z"], "no such fleet"),
+        (["--truth", "/dev/null", "--to", "somewhere"], "truth"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(arguments, says, capsys, monkeypatch, tmp_path):

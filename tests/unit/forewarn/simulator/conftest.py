@@ -40,7 +40,7 @@ def live(climates) -> Callable[..., Block]:
         model = next(model for model in MODELS if model.name == model_name)
         city = CITIES[seed % len(CITIES)]
         person = Person("王伟", "zh_CN", "+8610000000001", city, city.latitude, city.longitude, True)
-        draw = CarDraw(_enrolment(seed, 1, model, person), model, person, plan, oddity, (1, 1, seed))
+        draw = CarDraw(_enrolment(seed, "a fleet", model, person), model, person, plan, oddity, (1, 1, seed))
         return run_block((draw,), climates, start=START, days=DAYS, sampling=COARSE)
 
     return run

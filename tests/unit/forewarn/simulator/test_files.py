@@ -68,6 +68,32 @@ def test_nothing_outside_the_truth_says_what_is_wrong(written):
             assert not {"fault_mode", "severity", "onset_at", "oddity"} & set(pq.read_schema(file).names)
 
 
+def test_the_order_of_rows_and_files_says_nothing_of_who_breaks(written):
+    directory, _ = written
+    for file in directory.glob("telemetry/day=*/*.parquet"):
+        received = pq.read_table(file, partitioning=None)["received_ts"].to_numpy()
+        assert (received[1:] >= received[:-1]).all()
+    truth = pd.read_parquet(directory / "truth" / "truth.parquet")
+    for file in directory.glob("telemetry/*/*.parquet"):
+        vins = set(pq.read_table(file, partitioning=None)["vin"].to_pylist())
+        assert len(vins) < 2 or not vins <= set(truth.vin)
+
+
+def test_a_truth_folder_that_is_there_is_closed_and_one_that_cannot_be_is_said_first(tmp_path):
+    (tmp_path / "truth").mkdir(mode=0o755)
+    write_fleet(FleetPlan(2, 2, 5, END, 0.5, PLAN.sampling), tmp_path / "a", truth=tmp_path / "truth", processes=1)
+    assert (tmp_path / "truth").stat().st_mode & 0o077 == 0
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "truth").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(UserMistake, match="truth"):
+        write_fleet(PLAN, tmp_path / "b", truth=tmp_path / "file", processes=1)
+
+
+def test_cars_that_send_nothing_are_a_fleet_too(tmp_path):
+    written = write_fleet(FleetPlan(40, 1, 3, END, 0.0, Sampling(600, 3600, 600)), tmp_path / "a", processes=1)
+    assert written.vehicles == 40
+
+
 def test_a_folder_with_something_in_it_and_one_that_is_no_fleet_are_refused(written, tmp_path):
     with pytest.raises(UserMistake, match="not empty"):
         write_fleet(PLAN, written[0])
