@@ -28,9 +28,12 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 CHOSEN = Choices(
-    kinds=(("level", 5), ("level", 15), ("level", 30), ("drift", 5), ("drift", 15), ("recent", 30)),
-    age=False,
-    cap=125.0,
+    kinds=(
+        *(("level", 5), ("level", 15), ("level", 30), ("drift", 5), ("drift", 15), ("recent", 30)),
+        *(("trend", 30), ("trend", 15), ("trend", 60), ("trend", 120)),
+    ),
+    age=True,
+    cap=130.0,
     every=3,
     parameters=dict(PARAMETERS),
 )

@@ -73,6 +73,7 @@ _SLOPES: Mapping[str, Kinds] = {
     "and over 15": (("trend", 15),),
     "and over 60": (("trend", 60),),
     "and over 15 and 60": (("trend", 15), ("trend", 60)),
+    "and over 15, 60 and 120": (("trend", 15), ("trend", 60), ("trend", 120)),
 }
 
 
