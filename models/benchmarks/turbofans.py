@@ -13,7 +13,7 @@ from models.benchmarks.cycles import last_rows, rows_of
 from models.benchmarks.regimes import REGIMES, fit_scale, scaled
 from models.remaining import COVERAGE, fit_remaining, predict_remaining
 
-# The cap that published figures are stated with most often: truth above it counts as it.
+# Truth above it counts as it: so far ahead nothing has begun to wear that could be seen. Customary with these sets.
 CAP = 125.0
 
 # Told what is being done, how much of it is done, and how much there is.
