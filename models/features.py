@@ -113,21 +113,25 @@ def feature_rows_of_days(
     starts = range(0, max(len(vehicle_ids), 1), size)
     edges = np.searchsorted(known["vehicle_id"].to_numpy(dtype=np.int64), vehicle_ids)
     edges = np.append(edges, len(known))
-    tables, present = [], []
+    tables, steps, cars = [], [], []
     for start in starts:
         part = slice(int(edges[start]), int(edges[min(start + size, len(vehicle_ids))]))
         ids = vehicle_ids[start : start + size]
         frame = known.iloc[part]
         owner = np.searchsorted(ids, frame["vehicle_id"].to_numpy(dtype=np.int64))
-        tables.append(_values(frame, features, owner, at[part], lag[part], as_of=as_of, vehicles=len(ids)))
-        present.append(_within_reach(owner, at[part], lag[part], reach_of(features), as_of=as_of, vehicles=len(ids)))
-    values, there = np.concatenate(tables, axis=2)[:, back], np.concatenate(present, axis=1)[back]
-    step, vehicle = np.nonzero(there)
+        values = _values(frame, features, owner, at[part], lag[part], as_of=as_of, vehicles=len(ids))
+        there = _within_reach(owner, at[part], lag[part], reach_of(features), as_of=as_of, vehicles=len(ids))
+        step, car = np.nonzero(there[back])
+        tables.append(values[:, back[step], car].T)
+        steps.append(step)
+        cars.append(ids[car])
+    step, vehicle_id = np.concatenate(steps), np.concatenate(cars)
+    order = np.lexsort((vehicle_id, step))
     index = pd.MultiIndex.from_arrays(
-        [instants[step].astype("datetime64[s]"), vehicle_ids[vehicle]], names=["as_of", "vehicle_id"]
+        [instants[step[order]].astype("datetime64[s]"), vehicle_id[order]], names=["as_of", "vehicle_id"]
     )
-    table = values[:, step, vehicle]
-    return pd.DataFrame(table.T, index=index, columns=[feature.name for feature in features], dtype=np.float64)
+    names = [feature.name for feature in features]
+    return pd.DataFrame(np.concatenate(tables)[order], index=index, columns=names, dtype=np.float64)
 
 
 def _received_before(aggregates: pd.DataFrame, *, first: np.datetime64, as_of: np.datetime64) -> pd.DataFrame:
