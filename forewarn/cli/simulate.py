@@ -14,6 +14,7 @@ from forewarn.cli.arguments import instant, times_of
 from forewarn.cli.opening import dsn_of, opened, say
 from forewarn.cli.outcomes import in_words
 from forewarn.cli.simulate_charging import charging
+from forewarn.cli.simulate_realism import realism
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Simulate cars and chargers.", no_args_is_help=True)
 app.command()(charging)
+app.command()(realism)
 
 _WAYS = ("mqtt", "store")
 
@@ -150,7 +152,7 @@ def _publish(
     from forewarn.delivery import deliver, ingest_beside
     from forewarn.progress import progress_bar
     from forewarn.publish import paced, when_due
-    from forewarn.simulator.files import published
+    from forewarn.simulator.filed import published
     from forewarn.simulator.fleet import draw_cars
     from ingest.store.connection import connect
     from ingest.store.enrolment import enrol

@@ -2,7 +2,8 @@
 
 draws and faults say who, what and what breaks · habits, usage, driving, pack, cells, insulation, lv_battery, tyres,
 brakes, engine and drive_unit are the physics, joined by block · lamps say when the car itself complains · readings,
-observation and network are what is seen of it · messages, files and into_store are the ways out · truth is kept apart.
+observation and network are what is seen of it · messages, files and into_store are the ways out, filed reads files
+back · piles and charging are the stations · truth is kept apart.
 """
 
 from forewarn.simulator.fleet import Fleet, FleetPlan, SimulatedVehicle, simulate_fleet

@@ -80,7 +80,14 @@ def draw_pack(
 ) -> Pack:
     even = float(np.clip(rng.lognormal(np.log(0.0055), 0.35), 0.003, 0.012))
     offset = rng.normal(0.0, even, model.cells)
-    resistance = model.cell_mohm * rng.lognormal(0.0, 0.05, model.cells) * (1.5 if old else 1.0)
+    # Of cells in parallel each has its own; together they differ less.
+    apart = np.sqrt(model.parallel)
+    single = model.cell_mohm * model.parallel * rng.lognormal(0.0, 0.05 * apart, (model.parallel, model.cells))
+    share = current_split(single)
+    resistance = single[0] * share[0] * (1.5 if old else 1.0)
+    # The one that carries most is the warmest, and its probe feels it.
+    near = np.minimum(np.arange(model.probes) * model.cells // max(model.probes, 1), model.cells - 1)
+    warmest = (share.max(axis=0) * model.parallel)[near] ** 2
     if weak_cell:
         # Low from the factory and staying there: far from the median, yet nothing grows.
         cell = rng.integers(model.cells)
@@ -89,13 +96,24 @@ def draw_pack(
     return Pack(
         soh=rng.uniform(0.74, 0.82) if old else rng.uniform(0.86, 1.0),
         offset=offset,
-        capacity=np.clip(rng.normal(1.0, 0.008, model.cells), 0.95, 1.05),
+        capacity=np.clip(rng.normal(1.0, 0.008 * apart, (model.parallel, model.cells)).mean(axis=0), 0.95, 1.05),
         resistance=resistance,
         sensor_v=rng.normal(0.0, 0.0015, model.cells),
         probe_c=rng.normal(0.0, 0.5, model.probes),
-        probe_k=np.abs(rng.normal(0.0, 1.6, model.probes)),
+        probe_k=np.abs(rng.normal(0.0, 1.6, model.probes)) * warmest,
         recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
     )
+
+
+def current_split(mohm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what share of the current each of some cells in parallel carries.
+
+    mohm    : (parallel, cells)
+    Returns : (parallel, cells), 1 in sum over the first axis: they share one voltage (Kirchhoff)
+    """
+    conductance = 1.0 / mohm
+    result: NDArray[np.float64] = conductance / conductance.sum(axis=0)
+    return result
 
 
 def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Samples, faults: CellFaults) -> Cells:

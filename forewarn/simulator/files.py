@@ -1,14 +1,11 @@
 """A fleet as Parquet files, in the layout of docs/fleet-files.md: what was sent, who sent it, and the truth apart."""
 
 import hashlib
-import heapq
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,6 @@ from numpy.typing import NDArray
 
 from config.errors import UserMistake
 from config.signals import Signal, catalogue
-from forewarn.message import Message
 from forewarn.simulator.charging import Traffic, Visit
 from forewarn.simulator.charging.frames import write_parquet
 from forewarn.simulator.fleet import (
@@ -32,8 +28,8 @@ from forewarn.simulator.fleet import (
     observed,
     vehicles_frame,
 )
-from forewarn.simulator.messages import LampEvent, in_order, lamp_events
-from forewarn.simulator.piles import pile_messages, traffic_of
+from forewarn.simulator.messages import LampEvent, lamp_events
+from forewarn.simulator.piles import traffic_of
 from forewarn.simulator.readings import TEXTS, Readings
 from forewarn.simulator.truth import Truth, truth_of
 
@@ -86,7 +82,7 @@ def telemetry_schema() -> pa.Schema:
         "text": pa.dictionary(pa.int8(), pa.string()),
         "real[]": pa.list_(pa.float32()),
     }
-    signals = [(signal.path, types[signal.type]) for signal in _sent_signals()]
+    signals = [(signal.path, types[signal.type]) for signal in sent_signals()]
     keys = [("vin", pa.dictionary(pa.int32(), pa.string())), *((n, pa.int64()) for n in ("ts", "seq", "received_ts"))]
     return pa.schema([*keys, *signals])
 
@@ -233,7 +229,8 @@ def _days(received_ms: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
         yield int(day[first]), slice(first, last)
 
 
-def _sent_signals() -> list[Signal]:
+def sent_signals() -> list[Signal]:
+    """Return the signals that cars send, in the order of their columns."""
     return [signal for signal in catalogue().signals if not signal.derived]
 
 
@@ -290,100 +287,3 @@ def _event_table(events: list[LampEvent]) -> pa.Table:
         for event in events
     ]
     return pa.Table.from_pylist(rows, schema=_EVENTS)
-
-
-def days_of(directory: Path) -> list[str]:
-    """Return the days of which a fleet has something, in order.
-
-    Raises : UserMistake, when the folder is no fleet
-    """
-    if not (directory / "vehicles.parquet").is_file():
-        raise UserMistake(f"{directory} is no fleet: it has no vehicles.parquet (docs/fleet-files.md)")
-    return sorted(
-        {
-            folder.name.removeprefix("day=")
-            for kind in ("telemetry", "events")
-            for folder in (directory / kind).glob("day=*")
-        }
-    )
-
-
-def read_day(directory: Path, day: str) -> tuple[list[tuple[str, Readings]], list[LampEvent]]:
-    """Return what every car sent that is filed under a day, and its lamp events."""
-    cars: list[tuple[str, Readings]] = []
-    for file in sorted((directory / "telemetry" / f"day={day}").glob("*.parquet")):
-        frame = pq.read_table(file)
-        cars += _by_car(frame)
-    events: list[LampEvent] = []
-    for file in sorted((directory / "events" / f"day={day}").glob("*.parquet")):
-        for row in pq.read_table(file).to_pylist():
-            if row["kind"] == "lamp":
-                received = row.get("received_ts") or row["ts"]
-                events.append(LampEvent(row["vin"], row["ts"], received, row["code"], row["state"], row["level"]))
-    return cars, events
-
-
-def published(directory: Path, traffic: Traffic | None = None) -> Iterator[Message]:
-    """Yield the messages of a fleet in files, and of the stations beside it, earliest received first."""
-    fleet = (message for day in days_of(directory) for message in in_order(*read_day(directory, day)))
-    if traffic is None:
-        return fleet
-    return heapq.merge(fleet, pile_messages(traffic), key=lambda message: message.received_ms)
-
-
-def _by_car(table: pa.Table) -> Iterator[tuple[str, Readings]]:
-    vins = table["vin"].cast(pa.string()).to_numpy(zero_copy_only=False)
-    order = np.lexsort((table["received_ts"].to_numpy(), vins))
-    table, vins = table.take(order), vins[order]
-    edges = np.flatnonzero(vins[1:] != vins[:-1]) + 1
-    for first, last in pairwise([0, *edges.tolist(), len(vins)]):
-        if last > first:
-            yield str(vins[first]), _readings(table.slice(first, last - first))
-
-
-def _readings(table: pa.Table) -> Readings:
-    received = table["received_ts"].to_numpy()
-    columns: dict[str, NDArray[np.float64]] = {}
-    for signal in _sent_signals():
-        if signal.type == "real[]" or signal.path not in table.column_names:
-            continue
-        column = table[signal.path]
-        if column.null_count == len(column):
-            continue
-        if signal.path in TEXTS:
-            texts = {text: float(number) for number, text in enumerate(TEXTS[signal.path])}
-            columns[signal.path] = np.array([texts.get(text, np.nan) for text in column.to_pylist()])
-        else:
-            columns[signal.path] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    cells, cell_row = _matrix(table, CELLS, 1000)
-    probes, _ = _matrix(table, PROBES, 1)
-    return Readings(
-        ts_ms=table["ts"].to_numpy(),
-        seq=table["seq"].to_numpy(),
-        received_ms=received,
-        message=np.cumsum(np.diff(received, prepend=-1) != 0) - 1,
-        columns=columns,
-        cell_mv=cells,
-        probe_c=probes,
-        cell_row=cell_row,
-    )
-
-
-def _matrix(table: pa.Table, path: str, factor: int) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-    column = table[path].combine_chunks()
-    present = column.is_valid().to_numpy(zero_copy_only=False)
-    row = np.where(present, np.cumsum(present) - 1, -1)
-    flat = column.drop_null().flatten().to_numpy(zero_copy_only=False)
-    count = int(present.sum())
-    matrix = flat.reshape(count, -1) if count else np.zeros((0, 0))
-    return np.rint(matrix * factor).astype(np.int16), row
-
-
-def remove(directory: Path) -> None:
-    """Remove a fleet's files."""
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def end_of(directory: Path) -> datetime:
-    """Return the end of a fleet that has a manifest."""
-    return datetime.fromisoformat(json.loads((directory / MANIFEST).read_text())["end"])

@@ -161,8 +161,9 @@ def each_task(
         yield from (_run(task) for task in tasks)
         return
     # Spawned, since a fork copies the threads of whoever shows progress or holds a connection in no usable state.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[T]] = deque()
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+    waiting: deque[Future[T]] = deque()
+    try:
         for task in tasks:
             waiting.append(pool.submit(_run, task))
             # Results may be large: no more are made than are taken.
@@ -170,6 +171,18 @@ def each_task(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BaseException:
+        _end(pool)
+        raise
+    pool.shutdown()
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End a pool in the middle of its work: whoever interrupts a fleet does not wait for the cars under way."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 def _run(task: tuple[FleetPlan, _Task, Callable[[FleetPlan, Blocks], T]]) -> T:

@@ -46,9 +46,9 @@ def draw_habit(
         first = int(rng.integers(4, days - 8))
         idle_days = (first, first + int(rng.integers(6, 13)))
     trip_min = {
-        "commuter": np.clip(rng.lognormal(3.35, 0.35), 12, 75),
-        "taxi": np.clip(rng.lognormal(3.15, 0.25), 14, 45),
-        "weekend": np.clip(rng.lognormal(3.9, 0.4), 25, 120),
+        "commuter": np.clip(rng.lognormal(3.5, 0.35), 14, 85),
+        "taxi": np.clip(rng.lognormal(3.25, 0.25), 15, 50),
+        "weekend": np.clip(rng.lognormal(4.05, 0.4), 30, 140),
         "rare": np.clip(rng.lognormal(3.0, 0.4), 8, 60),
     }[chosen]
     trips = {
@@ -64,7 +64,8 @@ def draw_habit(
         return_h=rng.normal(18.2, 0.8),
         trips=trips,
         trip_min=rng.uniform(6, 10) if short_trips else float(trip_min),
-        speed_kmh=rng.uniform(24, 38) if chosen == "taxi" else rng.uniform(24, 52),
+        # Recorded cars cover 21 to 28 km in an hour of a drive, stops included.
+        speed_kmh=rng.uniform(18, 34) if chosen == "taxi" else rng.uniform(19, 44),
         style=float(np.clip(rng.lognormal(0.0, 0.22), 0.6, 1.8)),
         charge_at=rng.uniform(0.3, 0.65),
         charge_to=rng.choice((0.8, 0.9, 1.0), p=(0.25, 0.35, 0.4)),

@@ -14,6 +14,12 @@ _OUTAGES_PER_DAY, _OUTAGE_H = 0.03, (1.5, 20.0)
 _SILENCES_PER_DAY, _SILENCE_H = 0.004, (24.0, 120.0)
 # Half of what falls into an outage is kept by the car and sent afterwards; the rest is lost.
 _KEPT_SHARE = 0.5
+# Holes under way: tunnels, basements, a unit that restarts. What falls into one is lost. Recorded: 0.5 to 7 an hour by
+# car, of 40 to 270 s in the median; up to a quarter of a car's reports.
+_HOLES_PER_H, _HOLES_SPREAD = 2.6, 1.2
+_HOLE_S, _HOLE_SPREAD = 60.0, 1.3
+# A car that reports less often than this sleeps.
+_AWAKE_S = 900.0
 # Messages whose acknowledgement got lost are sent once more.
 _TWICE_SHARE, _TWICE_AFTER_S = 0.002, (5.0, 600.0)
 # Clocks that are wrong until the next satellite fix: per day, how long, and by how much (a time zone, a reset).
@@ -49,10 +55,12 @@ def send(
     t_s, segment, number : (n,) time (s), segment and place in it of every sample, in time order
     days                 : what comes later is not known yet
     """
+    heard = np.flatnonzero(~_in_holes(t_s, rng))
+    t_s, segment, number = t_s[heard], segment[heard], number[heard]
     count = len(t_s)
     # A message holds neighbours of one drive, charge or rest.
     opens = np.ones(count, dtype=bool)
-    opens[1:] = (segment[1:] != segment[:-1]) | (number[1:] % MESSAGE_SAMPLES == 0)
+    opens[1:] = (segment[1:] != segment[:-1]) | (number[1:] // MESSAGE_SAMPLES != number[:-1] // MESSAGE_SAMPLES)
     message = np.cumsum(opens) - 1
     n_messages = int(message[-1]) + 1 if count else 0
     last_s = np.zeros(n_messages)
@@ -81,7 +89,25 @@ def send(
     known = arrives[which] & (received < days * DAY_S) & (last_s[which] < days * DAY_S)
     which, received = which[known], received[known]
     order = np.lexsort((which, received))
-    return _rows(which[order], received[order], message, n_messages, t_s, off_s)
+    sent = _rows(which[order], received[order], message, n_messages, t_s, off_s)
+    return sent._replace(row=heard[sent.row])
+
+
+def _in_holes(t_s: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which of a car's samples fall into holes of reception; holes come by the time that it is awake."""
+    lost = np.zeros(len(t_s), dtype=bool)
+    if not len(t_s):
+        return lost
+    since = np.diff(t_s, prepend=t_s[:1])
+    awake_h = np.cumsum(np.where(since <= _AWAKE_S, since, 0.0)) / 3600
+    rate = _HOLES_PER_H * rng.lognormal(0.0, _HOLES_SPREAD)
+    begins = np.sort(rng.uniform(0.0, awake_h[-1], rng.poisson(rate * awake_h[-1])))
+    follows = np.searchsorted(awake_h, begins)
+    begins_s = t_s[follows] - (awake_h[follows] - begins) * 3600
+    ends_s = begins_s + _HOLE_S * rng.lognormal(0.0, _HOLE_SPREAD, len(begins))
+    for begin, end in np.searchsorted(t_s, np.column_stack((begins_s, ends_s))).tolist():
+        lost[begin:end] = True
+    return lost
 
 
 def _rows(

@@ -20,6 +20,8 @@ Columns = dict[str, NDArray[np.float64]]
 _BATTERY = "Vehicle.Powertrain.TractionBattery"
 _AXLES = "Vehicle.Chassis.Axle"
 _WHEELS = ("Row1.Wheel.Left", "Row1.Wheel.Right", "Row2.Wheel.Left", "Row2.Wheel.Right")
+# Of the voltage that the load takes, how much more or less it is at the end of a scan.
+_SCAN_SWING = 0.8
 _COOLANT_LEVEL = "Vehicle.Powertrain.CombustionEngine.EngineCoolant.Level"
 
 
@@ -29,7 +31,7 @@ def observe(block: Block, *, start: datetime, days: int) -> list[Readings]:
     cell_mv = probe_c = None
     true = _common(block) | block.engine_columns
     if block.cells is not None:
-        cell_mv = measure_cells(block.cells.sensed_v, streams, samples.counts)
+        cell_mv = measure_cells(block.cells.sensed_v, streams, samples.counts, _scan_swing_v(block))
         probe_c = np.rint(block.cells.probe_c).astype(np.int16)
         true |= _pack_columns(block, cell_mv, probe_c)
     if block.heat is not None:
@@ -45,6 +47,14 @@ def observe(block: Block, *, start: datetime, days: int) -> list[Readings]:
         if path in true
     }
     return [_sent(block, car, columns, cell_mv, probe_c, start, days) for car in range(len(block.draws))]
+
+
+def _scan_swing_v(block: Block) -> NDArray[np.float64]:
+    """Return how far cell voltages move during one scan (V): under way the current swings by its own size meanwhile."""
+    packs = block.packs
+    assert packs is not None
+    drop = np.abs(packs.current_a) * packs.resistance * block.draws[0].model.cell_mohm / 1000
+    return np.where(block.motion.speed_kmh > 0, _SCAN_SWING * drop, 0.0)
 
 
 def _driving(block: Block) -> NDArray[np.bool_]:

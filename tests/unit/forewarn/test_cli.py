@@ -54,8 +54,9 @@ def test_help_imports_nothing_heavy():
 
 
 def test_every_command_of_the_product_is_there():
-    wanted = "demo up status migrate schedule serve simulate replay train score"
+    wanted = "demo up status migrate schedule serve replay train score"
     assert {(name,) for name in wanted.split()} <= COMMANDS.keys()
+    assert {("simulate", name) for name in ("fleet", "charging", "realism")} <= COMMANDS.keys()
     assert {
         ("ingest", "run"),
         ("ingest", "dead-letters", "list"),

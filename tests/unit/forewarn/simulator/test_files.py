@@ -10,8 +10,8 @@ import pytest
 from config.errors import UserMistake
 from config.signals import catalogue
 from forewarn.simulator import FleetPlan, Sampling, messages, simulate_fleet
-from forewarn.simulator.files import CELLS, days_of, read_day, write_fleet
-from forewarn.simulator.messages import in_order
+from forewarn.simulator.filed import days_of, published
+from forewarn.simulator.files import CELLS, write_fleet
 
 END = datetime(2026, 3, 10, 16, tzinfo=UTC)
 PLAN = FleetPlan(8, 9, 5, END, 0.5, Sampling(120, 600, 240))
@@ -56,7 +56,7 @@ def test_the_layout_is_the_documented_one(written):
 
 def test_what_is_read_back_is_what_would_have_been_published(written):
     directory, _ = written
-    read = [message for day in days_of(directory) for message in in_order(*read_day(directory, day))]
+    read = list(published(directory))
     fleet = simulate_fleet(vehicles=8, days=9, seed=5, end=END, faulty_share=0.5, sampling=PLAN.sampling)
     assert read == list(messages(fleet))
 

@@ -2,6 +2,8 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from multiprocessing import active_children
+from time import monotonic, sleep
 
 import msgspec
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 
 from config.faults import fault_modes
 from config.signals import catalogue
-from forewarn.simulator import Sampling, messages, simulate_fleet
+from forewarn.simulator import FleetPlan, Sampling, messages, simulate_fleet
 from forewarn.simulator.car_models import MODELS, vin
 from forewarn.simulator.faults import DEAL, GROWTH
+from forewarn.simulator.fleet import Blocks, each_task
 from forewarn.simulator.readings import STATES
 from ingest import topics
 from ingest.telemetry import TelemetryDecoder
@@ -221,3 +224,19 @@ def test_only_faults_that_were_asked_for_are_dealt():
 def test_a_fleet_of_nothing_is_refused(wrong):
     with pytest.raises(ValueError, match=r"at least one vehicle|once a second"):
         small(**wrong)
+
+
+def count_cars(plan: FleetPlan, blocks: Blocks) -> int:
+    return sum(len(numbers) for _, numbers in blocks)
+
+
+def test_a_fleet_that_is_interrupted_leaves_no_process():
+    before = set(active_children())
+    fleet = each_task(FleetPlan(200, 20, 1, END, 0.0, COARSE), count_cars, processes=2)
+    assert next(fleet) > 0
+    assert set(active_children()) - before
+    fleet.close()
+    deadline = monotonic() + 10
+    while set(active_children()) - before:
+        assert monotonic() < deadline
+        sleep(0.05)

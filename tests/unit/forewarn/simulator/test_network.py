@@ -27,7 +27,9 @@ def test_what_arrives_is_whole_messages_in_the_order_of_receipt(days, seed):
     assert sizes.max() <= MESSAGE_SAMPLES
     for message in range(0, len(sizes), 17):
         rows = sent.row[sent.message == message]
-        assert np.all(np.diff(rows) == 1)
+        # Recorded cars lose reports under way, single ones too: a message may have holes, but keeps the order.
+        assert np.all(np.diff(rows) >= 1)
+        assert rows[-1] - rows[0] < MESSAGE_SAMPLES
         assert len(set(segment[rows])) == 1
 
 
@@ -35,7 +37,8 @@ def test_most_arrives_once_and_at_once():
     t_s, segment, number = samples(300)
     sent = send(t_s, segment, number, days=300, rng=np.random.default_rng(2))
     seen = np.bincount(sent.row, minlength=len(t_s))
-    assert 0.93 < (seen > 0).mean() < 1.0
+    # Recorded cars lose 4 to 26 % of their reports under way.
+    assert 0.7 < (seen > 0).mean() < 1.0
     assert 0.0005 < (seen > 1).mean() < 0.006
     last_of_message = t_s[sent.row] + 300 * MESSAGE_SAMPLES
     assert ((sent.received_s - last_of_message) < 10).mean() > 0.95
