@@ -45,8 +45,10 @@ _KINDS = {
     "lowest": "lowest in %(days)s d",
     "highest": "highest in %(days)s d",
     "deviation": "scatter over %(days)s d",
+    "recent": "fading mean of %(days)s d",
     "trend": "trend over %(days)s d",
     "change": "last %(days)s d against the 4 weeks before",
+    "drift": "last %(days)s d against the car's first days",
 }
 _REGIMES = {"rest": "at rest", "drive": "while driving", "charge": "while charging"}
 _CAPABILITIES = {"general": "general repairs", "hv_battery": "high-voltage battery", "hv_drive": "electric drive"}

@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("var"), description="Folder for the embedded servers and the trained models.")
+    benchmark_data: Path = Field(Path("data"), description="Folder of public recordings that models are measured by.")
     language: Literal["zh_CN", "en"] = Field("en", description="Language of lists and pages: zh_CN or en.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="Least level that is logged."

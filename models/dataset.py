@@ -16,7 +16,7 @@ from config.faults import FaultMode
 from ingest.store import events, readings
 from ingest.store.frames import frame
 from models.days import day_numbers, days_before, midnight
-from models.features import Feature, feature_rows, reach_of
+from models.features import Feature, feature_rows_of_days
 from models.labels import lamp_labels, lamps_of
 
 # Neighbouring days of one car say nearly the same; every third is enough and a third of the work.
@@ -118,20 +118,19 @@ def training_rows(mode: FaultMode, features: Sequence[Feature], stored: Stored, 
     aggregates = stored.aggregates[stored.aggregates["vehicle_id"].isin(able)]
     episodes = lamps_of(mode, stored.lamps)
     last_heard = aggregates.groupby("vehicle_id")["day"].max()
-    parts, labels, days = [], [], []
-    reach = timedelta(days=reach_of(features))
-    for as_of in training_days(mode, aggregates, until=until):
-        near = aggregates[(aggregates["day"] >= as_of - reach) & (aggregates["day"] < as_of)]
-        rows = feature_rows(near, features, as_of=as_of)
-        label = lamp_labels(mode, episodes, last_heard.reindex(rows.index), as_of=as_of, until=until)
-        known = label.notna().to_numpy()
-        parts.append(rows[known])
-        labels.append(label[known])
-        days.append(np.full(int(known.sum()), midnight(as_of)))
-    table = pd.concat(parts)
+    days = training_days(mode, aggregates, until=until)
+    rows = feature_rows_of_days(aggregates, features, days=days)
+    day_of_row = rows.index.get_level_values("as_of").to_numpy(dtype="datetime64[D]")
+    vehicle_of_row = rows.index.get_level_values("vehicle_id")
+    came_on = np.full(len(rows), np.nan)
+    for as_of in days:
+        today = day_of_row == midnight(as_of)
+        heard = last_heard.reindex(vehicle_of_row[today])
+        came_on[today] = lamp_labels(mode, episodes, heard, as_of=as_of, until=until).to_numpy()
+    known = ~np.isnan(came_on)
     return Dataset(
-        features=table.reset_index(drop=True),
-        came_on=pd.concat(labels).to_numpy(dtype=bool),
-        vehicle_id=table.index.to_numpy(dtype=np.int64),
-        as_of=np.concatenate(days),
+        features=rows[known].reset_index(drop=True),
+        came_on=came_on[known] == 1,
+        vehicle_id=vehicle_of_row[known].to_numpy(dtype=np.int64),
+        as_of=day_of_row[known],
     )

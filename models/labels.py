@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 import psycopg
+from numpy.typing import NDArray
 
 from config import sql
 from config.faults import FaultMode, fault_modes
@@ -74,6 +75,28 @@ def lamp_labels(
     labels[labels.index.isin(came)] = 1.0
     labels[~quiet_vehicles(episodes, labels.index, as_of=as_of)] = np.nan
     return labels
+
+
+def days_to_lamp(
+    episodes: pd.DataFrame, vehicle_id: NDArray[np.int64], as_of: NDArray[np.datetime64]
+) -> NDArray[np.float64]:
+    """Return for each row how many days passed from ``as_of`` until the car's next lamp: (n_rows,), NaN without one.
+
+    episodes          : DataFrame as of ``lamps_of``
+    vehicle_id, as_of : (n_rows,) as ``models.dataset.Dataset`` has them
+    """
+    days = np.full(len(vehicle_id), np.nan)
+    lit = episodes.sort_values("on_at")
+    on_at = lit["on_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    owner = lit["vehicle_id"].to_numpy(dtype=np.int64)
+    for vehicle in np.unique(owner):
+        own = np.flatnonzero(vehicle_id == vehicle)
+        lamps = on_at[owner == vehicle]
+        at = as_of[own].astype("datetime64[us]")
+        following = np.searchsorted(lamps, at)
+        came = following < len(lamps)
+        days[own[came]] = (lamps[following[came]] - at[came]) / np.timedelta64(1, "D")
+    return days
 
 
 def record_lamp_labels(conn: psycopg.Connection[tuple[object, ...]], lamps: pd.DataFrame) -> int:

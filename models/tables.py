@@ -18,7 +18,7 @@ class Reason(TypedDict):
     feature : name of the feature of that signal that drove it most, e.g. "lv_battery_v.rest.trend.7d"
     signal  : column of the reading
     regime  : "rest", "drive" or "charge"
-    kind    : "level", "lowest", "highest", "deviation", "trend" or "change"; see ``models.features.Feature``
+    kind    : "level", "lowest", …: one of those of ``models.features.Feature``
     window_d: days the feature looks at
     value   : the feature's value in ``unit``; None when the car never sent it
     unit    : the signal's unit, per day for a trend ("V/d"); "" for a signal without one

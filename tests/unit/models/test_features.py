@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from models.features import REGIMES, Feature, as_table, feature_rows, from_table
+from models.features import REGIMES, Feature, as_table, feature_rows, feature_rows_of_days, from_table
 from tests.unit.models.frames import aggregates, day
 
 COLUMN = "lv_battery_v"
@@ -14,7 +14,7 @@ AS_OF = day(40)
 EVERY_KIND = [
     Feature(COLUMN, regime, kind, window_d)
     for regime in REGIMES
-    for kind in ("level", "lowest", "highest", "deviation", "trend", "change")
+    for kind in ("level", "lowest", "highest", "deviation", "recent", "trend", "change", "drift")
     for window_d in (1, 7, 28)
 ]
 
@@ -51,6 +51,24 @@ def test_trend_needs_three_days():
 def test_change_compares_with_the_cars_own_weeks_before():
     rows = [(7, 39, 39, "rest", [12.0]), (7, 20, 20, "rest", [12.6]), (7, 4, 4, "rest", [99.0])]
     assert value(rows, Feature(COLUMN, "rest", "change", 7)) == [pytest.approx(-0.6)]
+
+
+def test_recent_halves_a_weight_with_every_third_of_the_window():
+    rows = [(7, 39, 39, "rest", [12.0]), (7, 37, 37, "rest", [13.0, 13.0]), (7, 33, 33, "rest", [99.0])]
+    assert value(rows, Feature(COLUMN, "rest", "recent", 6)) == [pytest.approx((12 + 0.5 * 2 * 13) / (1 + 0.5 * 2))]
+
+
+def test_drift_compares_with_the_first_ten_days_that_have_readings():
+    rows = [(7, at, at, "rest", [10.0 + at]) for at in (*range(0, 18, 2), 30, 39)]
+    beginning = np.mean([10.0 + at for at in (*range(0, 18, 2), 30)])
+    assert value(rows, Feature(COLUMN, "rest", "drift", 1)) == [pytest.approx(49 - beginning)]
+
+
+def test_a_first_day_that_arrives_late_moves_the_beginning_once_it_is_known():
+    rows = [(7, at, at, "rest", [12.0]) for at in range(5, 40)] + [(7, 2, 38, "rest", [22.0])]
+    drift = Feature(COLUMN, "rest", "drift", 1)
+    assert value(rows, drift, as_of=day(38)) == [0.0]
+    assert value(rows, drift, as_of=day(39)) == [pytest.approx(-1.0)]
 
 
 def test_regimes_do_not_mix_and_a_missing_one_is_nan():
@@ -120,3 +138,29 @@ def test_moving_the_future_does_not_move_a_feature(past, future, order):
         feature_rows(known_frame, EVERY_KIND, as_of=AS_OF),
         check_exact=True,
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(groups, min_size=1, max_size=40),
+    asked=st.lists(st.integers(1, 45), min_size=1, max_size=8),
+)
+def test_many_days_at_once_are_each_day_by_itself(rows, asked):
+    frame = aggregates([(car, at, max(at + delay, 0), regime, values) for car, at, regime, values, delay in rows])
+    at_once = feature_rows_of_days(frame, EVERY_KIND, days=[day(at) for at in asked])
+    one_by_one = [feature_rows(frame, EVERY_KIND, as_of=day(at)) for at in asked]
+    assert at_once.index.get_level_values("as_of").tolist() == [
+        pd.Timestamp(day(at).replace(tzinfo=None))
+        for at, part in zip(asked, one_by_one, strict=True)
+        for _ in part.index
+    ]
+    pd.testing.assert_frame_equal(at_once.droplevel("as_of"), pd.concat(one_by_one), check_exact=True)
+
+
+def test_many_cars_are_worked_on_in_parts(monkeypatch):
+    frame = aggregates([(car, at, at, "rest", [10.0 + car]) for car in range(1, 30) for at in range(5)])
+    feature = Feature(COLUMN, "rest", "level", 3)
+    whole = feature_rows_of_days(frame, [feature], days=[day(4), day(5)])
+    monkeypatch.setattr("models.features.CELLS_AT_ONCE", 12)
+    pd.testing.assert_frame_equal(feature_rows_of_days(frame, [feature], days=[day(4), day(5)]), whole)
+    assert len(whole) == 58
