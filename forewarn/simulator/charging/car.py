@@ -1,4 +1,4 @@
-"""What a charging car sends: the truth through its sensors, once a second when something is the matter."""
+"""What a charging car sends: the truth through its sensors, once a second in every session."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +20,15 @@ CELLS = f"{_BATTERY}CellVoltage.CellVoltages"
 PROBES = f"{_BATTERY}Temperature.Probes"
 IS_CHARGING = f"{_BATTERY}Charging.IsCharging"
 _WHOLE_NUMBERS = frozenset({f"{_BATTERY}CellVoltage.IdMin", f"{_BATTERY}CellVoltage.IdMax", f"{_BATTERY}WarningLevel"})
-# A danger is reported every second from so long before it begins, and for so long after it has grown.
-_BEFORE_S, _AFTER_S = 120.0, 2400.0
 _LATENCY_MS = (60, 450)
 _CELL_NOISE_V, _PROBE_NOISE_C, _CURRENT_NOISE_A, _PACK_NOISE_V = 0.0008, 0.15, 0.15, 0.08
 # Insulation monitors are coarse: a few percent.
 _INSULATION_NOISE = 0.03
 _LOWEST_CELL_V = 0.5
 # The car's own level, as one carmaker's gateway sets it, once the condition has held for two seconds.
-_WORST_C, _WORST_V, _DEAD_V, _SPREAD_V, _DIFFERENCE_C, _LOW_KOHM = 70.0, 4.35, 1.9, 0.3, 20.0, 250.0
+_WORST_C, _DEAD_V, _SPREAD_V, _DIFFERENCE_C, _LOW_KOHM = 70.0, 1.9, 0.3, 20.0, 250.0
+# For LFP in proportion to CELL_HIGH_V.
+_WORST_V = {"NMC": 4.35, "LFP": 3.89}
 
 _encoder = msgspec.json.Encoder()
 
@@ -73,7 +73,7 @@ def car_readings(
     phase_ms: int,
     rng: np.random.Generator,
 ) -> CarReadings:
-    """Return what the session's car sent, every ``every_s`` seconds and every second around a danger.
+    """Return what the session's car sent, every ``every_s`` seconds, whatever happens.
 
     phase_ms : when within a second the car measures: never on the full one, where its other telemetry is
     """
@@ -107,7 +107,7 @@ def car_readings(
         f"{_BATTERY}Temperature.Max": probe_c.max(axis=1),
         f"{_BATTERY}Temperature.Average": np.round(probe_c.mean(axis=1), 1),
         f"{_BATTERY}InsulationResistance": insulation,
-        f"{_BATTERY}WarningLevel": _warning_level(cell_v, probe_c, insulation),
+        f"{_BATTERY}WarningLevel": _warning_level(cell_v, probe_c, insulation, worst_v=_WORST_V[car.pack.chemistry]),
         IS_CHARGING: (course.current_a > 0).astype(np.float64),
     }
     sent = _sent(happening, danger, every_s)
@@ -126,10 +126,8 @@ def car_readings(
 def _sent(happening: Happening, danger: Danger | None, every_s: float) -> NDArray[np.bool_]:
     t_s = happening.t_s
     sent: NDArray[np.bool_] = np.round(t_s % every_s, 6) == 0
-    if danger is not None:
-        sent |= (t_s >= danger.onset_s - _BEFORE_S) & (t_s <= danger.onset_s + danger.growth_s + _AFTER_S)
-        if danger.gap is not None:
-            sent &= (t_s < danger.gap[0]) | (t_s >= danger.gap[1])
+    if danger is not None and danger.gap is not None:
+        sent &= (t_s < danger.gap[0]) | (t_s >= danger.gap[1])
     if happening.silent_from_s is not None:
         sent &= t_s < happening.silent_from_s
     return sent
@@ -144,10 +142,10 @@ def _add_spike(spike: tuple[float, float], cell_v: Floats, probe_c: Floats, rng:
         cell_v[row, place] = np.round(cell_v[row, place] + amount, 3)
 
 
-def _warning_level(cell_v: Floats, probe_c: Floats, insulation_kohm: Floats) -> Floats:
+def _warning_level(cell_v: Floats, probe_c: Floats, insulation_kohm: Floats, *, worst_v: float) -> Floats:
     """Return the car's own alarm level (n,), 3 is the worst."""
     hottest = probe_c.max(axis=1)
-    worst = (hottest >= _WORST_C) | (cell_v.max(axis=1) >= _WORST_V) | (cell_v.min(axis=1) <= _DEAD_V)
+    worst = (hottest >= _WORST_C) | (cell_v.max(axis=1) >= worst_v) | (cell_v.min(axis=1) <= _DEAD_V)
     bad = (hottest - probe_c.min(axis=1) >= _DIFFERENCE_C) | (np.ptp(cell_v, axis=1) >= _SPREAD_V)
     level = np.select([_held(worst), _held(bad | (insulation_kohm <= _LOW_KOHM))], [3.0, 2.0], default=0.0)
     return np.asarray(level, dtype=np.float64)

@@ -14,10 +14,13 @@ from forewarn.simulator.charging.sessions import Session
 
 GRID_V = 229.0
 LEGAL_OHM_PER_V = 100.0
-CELL_HIGH_V = 4.25
-CELL_WORST_V = 4.5
+# A full LFP cell rests far below one of nickel, manganese and cobalt; its worst is in proportion.
+CELL_HIGH_V = {"NMC": 4.25, "LFP": 3.8}
+CELL_WORST_V = {"NMC": 4.5, "LFP": 4.02}
 DISAGREES = 0.1
 _DISAGREES_FOR_S = 60
+# Everything is followed every second: whether something goes wrong must not show in how finely a session is sampled.
+_STEP_S = 1.0
 # A runaway is followed for so long after it has grown; then the pack is as it is.
 _FOLLOW_S = 5400
 _PILE_ALONE_KOHM = 25_000.0
@@ -64,9 +67,9 @@ class Happening:
     vented_s: float | None = None
 
 
-def public_session(session: Session, *, step_s: float, air_c: float, stop_s: float | None, rise_c: float) -> Happening:
+def public_session(session: Session, *, air_c: float, stop_s: float | None, rise_c: float) -> Happening:
     """Return what a pile sees of a car that is not enrolled; a failed start has no power."""
-    t_s = np.arange(0.0, session.seconds, step_s)
+    t_s = np.arange(0.0, session.seconds, _STEP_S)
     power = np.zeros(len(t_s))
     energy = np.zeros(len(t_s))
     if not session.failed:
@@ -89,18 +92,15 @@ def enrolled_session(
     pack: Pack,
     danger: Danger | None,
     *,
-    step_s: float,
     air_c: float,
     rise_c: float,
     stop_s: float | None,
 ) -> Happening:
-    """Return both sides of an enrolled car's session; with a danger, ``step_s`` is one second."""
+    """Return both sides of an enrolled car's session."""
     assert session.visit is not None
-    if danger is not None:
-        step_s = 1.0
-        if danger.kind == "hot_day":
-            pack, air_c = hot_pack(pack, 58.0), HOT_AIR_C
-    course = _course(session, pack, danger, step_s=step_s, air_c=air_c, stop_s=stop_s)
+    if danger is not None and danger.kind == "hot_day":
+        pack, air_c = hot_pack(pack, 58.0), HOT_AIR_C
+    course = _course(session, pack, danger, air_c=air_c, stop_s=stop_s)
     cell_v = pack.cell_v(course.soc, course.current_a, course.pack_c)
     probe_c = np.repeat(course.pack_c[:, None], len(pack.probe_cell), axis=1)
     cell_c_max = course.pack_c
@@ -126,7 +126,7 @@ def enrolled_session(
             # When the car falls silent the pile loses its messages and stops.
             silent_from_s = gb38031_row + plan.dies_s
             ends_s = silent_from_s if stop_s is None else min(stop_s, silent_from_s)
-            course = _course(session, pack, danger, step_s=step_s, air_c=air_c, stop_s=ends_s)
+            course = _course(session, pack, danger, air_c=air_c, stop_s=ends_s)
             cell_v = pack.cell_v(course.soc, course.current_a, course.pack_c)
         cell_v = cell_v * left
         course = Course(course.t_s, course.soc, course.current_a, course.pack_c, cell_v.sum(axis=1))
@@ -144,9 +144,7 @@ def enrolled_session(
     )
 
 
-def _course(
-    session: Session, pack: Pack, danger: Danger | None, *, step_s: float, air_c: float, stop_s: float | None
-) -> Course:
+def _course(session: Session, pack: Pack, danger: Danger | None, *, air_c: float, stop_s: float | None) -> Course:
     connector = session.connector
     share = pack.charger if connector.kind == "AC" else 0.97
     amps = 1000.0 if connector.kind == "AC" else connector.rated_a
@@ -158,7 +156,7 @@ def _course(
         soc_start=session.soc_start,
         soc_end=session.soc_end,
         air_c=air_c,
-        step_s=step_s,
+        step_s=_STEP_S,
         finish_share=OVERCHARGE_FINISH_SHARE if overcharge else 0.97,
         stop_s=stop_s,
         overcharge=overcharge,
@@ -229,7 +227,7 @@ def _condition(happening: Happening, car: CarTruth, danger: Danger | None, gb380
         case "contact_heat":
             holds = happening.gun_c >= heat.HOT_C
         case "over_voltage":
-            holds = car.cell_v.max(axis=1) >= CELL_HIGH_V
+            holds = car.cell_v.max(axis=1) >= CELL_HIGH_V[car.pack.chemistry]
         case _:
             wrong = (happening.disagreement >= DISAGREES).astype(float)
             running = np.convolve(wrong, np.ones(_DISAGREES_FOR_S), mode="full")[: len(wrong)]

@@ -1,5 +1,6 @@
 """What a pile measures and sends of a session, with the resolution of real ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.message import Message
+from forewarn.simulator.charging.alarms import PileAlarm
 from forewarn.simulator.charging.dangers import Danger
 from forewarn.simulator.charging.happening import Happening
 from forewarn.simulator.charging.pack import Floats
@@ -28,8 +30,6 @@ ENERGY = "Energy.Active.Import.Register"
 METER_ERROR = 0.003
 _INSULATION_NOISE = 0.04
 _LATENCY_MS = (150, 1800)
-# A danger is followed every second, as the car does.
-_BEFORE_S, _AFTER_S = 120.0, 2400.0
 # What a station does with readings while it is offline: it sends half of them later.
 _KEPT_SHARE = 0.5
 
@@ -68,14 +68,16 @@ def pile_readings(
     session: Session,
     happening: Happening,
     danger: Danger | None,
+    alarms: Sequence[PileAlarm],
     *,
     every_s: float,
     register_kwh: float,
     offline: tuple[float, float] | None,
     rng: np.random.Generator,
 ) -> PileReadings:
-    """Return what the pile sent, every ``every_s`` seconds and every second around a danger.
+    """Return what the pile sent, every ``every_s`` seconds and, from its first alarm on, every second.
 
+    Whatever the alarm is about: how often a pile reports tells nothing that it has not said itself.
     register_kwh : what its meter had counted before the session
     offline      : [from, to) seconds without a connection
     """
@@ -109,9 +111,9 @@ def pile_readings(
     latency_ms = rng.integers(*_LATENCY_MS, count)
     is_kept = rng.random() < _KEPT_SHARE
     sent = np.round(t_s % every_s, 6) == 0
-    if danger is not None:
-        sent |= (t_s >= danger.onset_s - _BEFORE_S) & (t_s <= danger.onset_s + danger.growth_s + _AFTER_S)
     ts_ms = session.started_ms + np.rint(t_s * 1000).astype(np.int64)
+    if alarms:
+        sent |= ts_ms >= min(alarm.ts_ms for alarm in alarms)
     received_ms = ts_ms + latency_ms
     if offline is not None:
         during = (t_s >= offline[0]) & (t_s < offline[1])

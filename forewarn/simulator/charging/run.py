@@ -6,7 +6,14 @@ from typing import get_args
 
 import numpy as np
 
-from forewarn.simulator.charging.alarms import OFFLINE, PileAlarm, danger_alarms, everyday_alarms, start_alarms
+from forewarn.simulator.charging.alarms import (
+    OFFLINE,
+    PileAlarm,
+    danger_alarms,
+    everyday_alarms,
+    numbered,
+    start_alarms,
+)
 from forewarn.simulator.charging.car import CarReadings, car_readings
 from forewarn.simulator.charging.codes import draw_everyday
 from forewarn.simulator.charging.dangers import Danger, Kind, NearMiss, draw_danger, draw_near_miss
@@ -22,19 +29,15 @@ _OFFLINE_S = (60.0, 900.0)
 
 @dataclass(frozen=True)
 class Pace:
-    """How often who reports, whole seconds; around a danger both report every second."""
+    """How often who reports, whole seconds; after its first alarm of a session a pile reports every second."""
 
     pile_s: int = 15
-    car_s: int = 10
+    # One sample a second while charging is what the car's charging topic is for.
+    car_s: int = 1
 
     def __post_init__(self) -> None:
         if self.pile_s < 1 or self.car_s < 1:
             raise ValueError("a pile and a car report every second at most")
-
-    @property
-    def step_s(self) -> float:
-        """The coarsest step that has both."""
-        return float(np.gcd(self.pile_s, self.car_s))
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def run_session(
     danger = None
     if session.visit is None or session.failed:
         stop_s = _earliest(stop_s, [at for fault, at in faults if fault.stops])
-        happening = public_session(session, step_s=float(pace.pile_s), air_c=air_c, stop_s=stop_s, rise_c=rise_c)
+        happening = public_session(session, air_c=air_c, stop_s=stop_s, rise_c=rise_c)
     else:
         pack = pack_of(session.visit, seed=seed)
         if kind in get_args(NearMiss):
@@ -110,19 +113,19 @@ def run_session(
             # One thing at a time: otherwise nobody could say what an answer was right about.
             faults = []
         stop_s = _earliest(stop_s, [at for fault, at in faults if fault.stops])
-        happening = enrolled_session(
-            session, pack, danger, step_s=pace.step_s, air_c=air_c, rise_c=rise_c, stop_s=stop_s
-        )
+        happening = enrolled_session(session, pack, danger, air_c=air_c, rise_c=rise_c, stop_s=stop_s)
     offline = next(((at, at + offline_s) for fault, at in faults if fault.name == OFFLINE), None)
-    alarms = everyday_alarms(session, faults, rng=alarm_rng)
+    alarms = everyday_alarms(session, happening, faults, rng=alarm_rng)
     if session.failed:
-        alarms += start_alarms(session, rng=alarm_rng)
+        alarms += start_alarms(session, happening, rng=alarm_rng)
     if danger is not None:
         alarms += danger_alarms(session, happening, danger, rng=alarm_rng)
+    alarms = numbered(alarms)
     pile = pile_readings(
         session,
         happening,
         danger,
+        alarms,
         every_s=float(pace.pile_s),
         register_kwh=register_kwh,
         offline=offline,
@@ -194,7 +197,7 @@ def _severity(happening: Happening, danger: Danger) -> int:
         return 2 if danger.physics == "thermal_runaway" else 3
     if danger.physics == "over_voltage":
         assert happening.car is not None
-        return 1 if happening.car.cell_v.max() >= CELL_WORST_V else 2
+        return 1 if happening.car.cell_v.max() >= CELL_WORST_V[happening.car.pack.chemistry] else 2
     return 2 if danger.physics == "disagreement" else 1
 
 

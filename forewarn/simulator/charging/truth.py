@@ -15,7 +15,7 @@ class Truth:
 
     vin          : None for a public session
     condition_ms : when what makes it a danger first truly held: GB 38031 for a thermal runaway, 100 Ohm/V, 90 C at the
-                   contact, 4.25 V in a cell, 10 % between pile and car
+                   contact, 4.25 V in an NMC or 3.8 V in an LFP cell, 10 % between pile and car
     gb38031_ms   : when GB 38031's condition first truly held, whatever the kind
     severity     : 1 personal safety, 2 equipment, 3 notice: what it came to
     strength     : as drawn, 0..1

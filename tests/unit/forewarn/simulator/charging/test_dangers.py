@@ -149,14 +149,43 @@ def test_a_gap_has_nothing_from_the_car_and_all_from_the_pile(run):
     assert ((gapped.pile.ts_ms >= first) & (gapped.pile.ts_ms < last)).sum() > 30
 
 
-def test_around_a_danger_both_report_every_second(run):
-    watched = run(kind="insulation_loss", strength=1.0, number=3)
-    onset_ms = watched.truth[0].onset_ms
-    for readings in (watched.car, watched.pile):
-        near = readings.ts_ms[(readings.ts_ms > onset_ms - 60_000) & (readings.ts_ms < onset_ms + 60_000)]
-        if watched.danger.gap is None:
-            assert (np.diff(near) == 1000).all()
-        assert len(near) > 60
+@pytest.mark.parametrize("kind", [None, *KINDS, *NEAR_MISSES])
+def test_how_often_somebody_reports_tells_nothing_that_is_ahead(run, kind):
+    for number in range(3):
+        watched = run(kind=kind, number=number, strength=0.9)
+        gap_ms = 0 if watched.danger is None or watched.danger.gap is None else 300_000
+        steps = np.diff(watched.car.ts_ms)
+        assert (steps != 1000).sum() <= (gap_ms > 0)
+        assert watched.car.ts_ms[0] < START_MS + 1000
+        first_ms = min((alarm.ts_ms for alarm in watched.alarms), default=watched.session.ended_ms)
+        ts_ms = watched.pile.ts_ms
+        assert (np.diff(ts_ms[ts_ms < first_ms]) == 15_000).all()
+        assert (np.diff(ts_ms[ts_ms >= first_ms]) == 1000).all()
+
+
+def test_a_pile_is_as_dense_after_an_alarm_about_nothing(run):
+    seen = 0
+    for number in range(60):
+        nuisance = run(number=number, minutes=15)
+        at_ms = [alarm.ts_ms for alarm in nuisance.alarms if alarm.state == "on" and alarm.fault != "offline"]
+        if at_ms and len(at_ms) * 2 == len(nuisance.alarms):
+            ts_ms = nuisance.pile.ts_ms
+            assert (np.diff(ts_ms[ts_ms < min(at_ms)]) == 15_000).all()
+            assert (np.diff(ts_ms[ts_ms >= min(at_ms)]) == 1000).all()
+            seen += 1
+    assert seen >= 2
+
+
+@pytest.mark.parametrize(("chemistry", "high_v"), [("NMC", 4.25), ("LFP", 3.8)])
+def test_what_is_too_much_voltage_depends_on_the_chemistry(run, chemistry, high_v):
+    over = run(kind="over_voltage", strength=1.0, chemistry=chemistry)
+    highest = over.happening.car.cell_v.max(axis=1)
+    row = over.happening.condition_row
+    assert highest[row - 1] < high_v <= highest[row]
+    for number in range(6):
+        healthy = run(number=number, chemistry=chemistry, soc_start=0.1, soc_end=0.98, minutes=60, air_c=0.0)
+        assert healthy.happening.car.cell_v.max() < high_v
+        assert not healthy.car.columns[f"{BATTERY}WarningLevel"].any()
 
 
 def test_alarms_come_late_get_worse_under_one_id_or_do_not_come(run):
