@@ -17,6 +17,9 @@ def lay_out_given(conn: Connection, level: Level, wanted: Sequence[RollupColumn]
         return False
     name = given_name(level)
     present = columns_of(conn, name)
+    if not present:
+        # A schema from before there were such tables.
+        return False
     added = [
         sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
         for column in wanted

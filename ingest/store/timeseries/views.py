@@ -52,7 +52,7 @@ def show(conn: Connection, level: Level, parts: Mapping[str, Sequence[str]]) -> 
         columns += [sql.Identifier(name, column) for column in more]
         joined += sql.SQL(" LEFT JOIN telemetry.{} USING ({})").format(sql.Identifier(name), keys)
     query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(columns), joined)
-    if level in GIVEN_LEVELS:
+    if level in GIVEN_LEVELS and columns_of(conn, given_name(level)):
         query += sql.SQL(" UNION ALL SELECT {} FROM telemetry.{}").format(
             sql.SQL(", ").join(map(sql.Identifier, shown)), sql.Identifier(given_name(level))
         )

@@ -23,7 +23,8 @@ def rolled(store, level: str) -> pd.DataFrame:
     # One of the servers calls it GMT.
     for name in table.columns[table.dtypes.map(lambda dtype: isinstance(dtype, pd.DatetimeTZDtype))]:
         table[name] = table[name].dt.tz_convert("UTC")
-    return table.set_index(list(KEYS))
+    # Hundreds of columns that were put in one by one lie apart in memory.
+    return table.set_index(list(KEYS)).copy()
 
 
 def expected(rows: list[Row], level: str) -> dict[tuple[Any, ...], dict[str, Any]]:
