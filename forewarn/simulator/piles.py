@@ -8,10 +8,10 @@ import numpy as np
 
 from forewarn.message import Message
 from forewarn.simulator.block import Block
-from forewarn.simulator.charging import Traffic, Visit, messages, simulate_charging
+from forewarn.simulator.charging import Traffic, Visit, simulate_charging
+from forewarn.simulator.charging.traffic import ordered
 from forewarn.simulator.time import DAY_S
 from forewarn.simulator.usage import Kind
-from ingest import topics
 
 if TYPE_CHECKING:
     from forewarn.simulator.fleet import FleetPlan
@@ -61,6 +61,5 @@ def traffic_of(plan: "FleetPlan", visits: Sequence[Visit], *, stations: int) -> 
 
 def pile_messages(traffic: Traffic) -> Iterator[Message]:
     """Yield what the stations sent, in the order of receipt; what cars say is in the fleet's telemetry."""
-    for message in messages(traffic):
-        if topics.parse(message.topic).kind in ("charger", "alarm"):
-            yield message
+    for _, message in ordered(traffic.runs(), cars=False):
+        yield message

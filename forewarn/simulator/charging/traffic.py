@@ -147,15 +147,20 @@ def messages(traffic: Traffic) -> Iterator[Message]:
         yield message
 
 
-def ordered(runs: Iterator[SessionRun], *, live: bool = False) -> Iterator[tuple[SessionRun, Message]]:
-    """Yield the messages of ``runs``, which come by start, earliest received first, with the run they belong to."""
+def ordered(
+    runs: Iterator[SessionRun], *, live: bool = False, cars: bool = True
+) -> Iterator[tuple[SessionRun, Message]]:
+    """Yield the messages of ``runs``, which come by start, earliest received first, with the run they belong to.
+
+    cars : whether what the cars themselves send is among them
+    """
     waiting: list[tuple[int, int, int, SessionRun, Iterator[Message], Message]] = []
     number = 0
     following = next(runs, None)
     while waiting or following is not None:
         # Nothing of a session is received before it starts.
         while following is not None and (not waiting or following.session.started_ms <= waiting[0][0]):
-            for part, sent in enumerate(_parts(following, live=live)):
+            for part, sent in enumerate(_parts(following, live=live, cars=cars)):
                 _push(waiting, number, part, following, sent)
             number += 1
             following = next(runs, None)
@@ -177,10 +182,10 @@ def _push(
         heapq.heappush(waiting, (message.received_ms, number, part, run, sent, message))
 
 
-def _parts(run: SessionRun, *, live: bool) -> Iterator[Iterator[Message]]:
+def _parts(run: SessionRun, *, live: bool, cars: bool) -> Iterator[Iterator[Message]]:
     pile, car = run.pile, run.car
     yield (pile.message(row, live=live) for row in range(len(pile.ts_ms)))
-    if car is not None:
+    if car is not None and cars:
         yield (car.message(row, live=live) for row in range(len(car.ts_ms)))
     reports = sorted(run.alarms, key=lambda alarm: alarm.received_ms)
     yield (alarm.message(live=live) for alarm in reports)
