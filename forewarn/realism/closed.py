@@ -23,7 +23,6 @@ CLOSED: tuple[Closed, ...] = (
     Closed(("Gaps", "car2", "gap under way, median"), 120.0, 562.0, _HOLES),
     Closed(("Gaps", "car3", "gap under way, median"), 30.0, 477.0, _HOLES),
     Closed(("Traffic", "car1", "length of a stop, median"), 17.0, 2.0, _TRAFFIC),
-    Closed(("Traffic", "car3", "share of a drive spent standing"), 0.407, 0.167, _TRAFFIC),
     Closed(("Autocorrelation", "car2", "speed, 60 s later"), 0.541, 0.185, _TRAFFIC),
     Closed(
         ("Sensors", "car2", "noise of current at rest"),
@@ -63,6 +62,8 @@ KNOWN: tuple[str, ...] = (
     """**Ordinary cells under load** differ by a third less than recorded, for they differ less at rest.""",
     """**Steps and noise of sensors by maker**: car1 tells charge in 0.1 %, car3 speed in 1 km/h; car3's pack voltage is
   noisy even at rest, car2's repeats the same number. Simulated cars all follow GB/T 32960.""",
+    """**Standing, car3**: it stands for two fifths of its drives. Simulated cars that drive as slowly do so for a fifth
+  to a third, depending on which are drawn (another seed has 0.19 in the median), so this is not counted as closed.""",
     """**Currents on the charger**: car3 charges at 59 A, car1 at up to 230 A, simulated owners mostly at home at 7 kW.
   car2 was hardly ever recorded on a charger.""",
     """**Gaps while switched off**: recorded cars are switched off for one to two hours in the median; simulated ones
