@@ -102,9 +102,14 @@ def write_fleet(
     truth    : where what was really wrong goes; None is the folder TRUTH in ``directory``
     Raises   : UserMistake, when the folder holds something already
     """
-    prepare(directory)
     apart = truth or directory / TRUTH
-    prepare_truth(apart)
+    if truth is None:
+        prepare(directory)
+        prepare_truth(apart)
+    else:
+        # Nothing is made of a fleet whose truth has no place.
+        prepare_truth(apart)
+        prepare(directory)
     draws = draw_cars(plan)
     vehicles_frame([draw.enrolment for draw in draws]).to_parquet(directory / "vehicles.parquet", index=False)
     parts: list[_Part] = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -34,9 +35,14 @@ def test_it_ends_well_and_says_how_to_serve_the_list(demo):
 
 def test_every_sample_is_stored(demo):
     line = next(line for line in demo.stdout.splitlines() if "samples received" in line)
-    received, stored = (int(part.split()[0].replace(",", "")) for part in line.replace(":", ",,").split(",,")[:2])
-    assert received == stored > 10_000
-    assert "0 duplicate, 0 dead letters, 0 refused" in line
+    received, stored, duplicate = (
+        int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:samples|stored|dupl)", line)
+    )
+    # Some messages are sent twice, as by cars whose acknowledgement got lost.
+    assert received == stored + duplicate
+    assert stored > 10_000
+    assert 0 < duplicate < 0.01 * received
+    assert "0 dead letters, 0 refused" in line
 
 
 def test_the_list_is_there_for_a_program(demo, data_folder):
