@@ -11,7 +11,7 @@ LAMP_KOHM = 250.0
 _HUMIDITY_PER_PCT = 0.012
 _HEAT_PER_C = 0.012
 # A path through dirt and damp: at severity 1 it alone is about what the lamp is about, and wet it leads better.
-_PATH_KOHM = 262.0
+_PATH_KOHM = 330.0
 _GROWTH = 3.0
 _WET_LEADS = 0.7
 _HIGHEST_KOHM = 30000.0
