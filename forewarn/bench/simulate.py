@@ -49,11 +49,12 @@ def bench_simulate(settings: Settings, *, vehicles: int, days: int, raw: int, sa
     """Measure in databases of the benchmark's own, which are dropped afterwards."""
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     smaller = max(1, vehicles // _SMALLER)
+    fewer = round(raw / _SMALLER)
     with ExitStack() as stack:
         dsn = stack.enter_context(server(settings))
         say("A smaller fleet, twice")
-        small_s, first = _simulated(dsn, settings, FleetPlan(smaller, days, _SEED, end), raw // _SMALLER, say)
-        _, second = _simulated(dsn, settings, FleetPlan(smaller, days, _SEED, end), raw // _SMALLER, say)
+        small_s, first = _simulated(dsn, settings, FleetPlan(smaller, days, _SEED, end), fewer, say)
+        _, second = _simulated(dsn, settings, FleetPlan(smaller, days, _SEED, end), fewer, say)
         with PeakOfFamily() as peak:
             took_s, whole = _simulated(dsn, settings, FleetPlan(vehicles, days, _SEED, end), raw, say)
     return SimulateResult(
