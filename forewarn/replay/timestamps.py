@@ -64,7 +64,7 @@ def _by_format(path: Path, time: TimeTable) -> Callable[[str], int]:
 
 def _parsed(text: str, form: str) -> datetime:
     # Whether it has a zone is up to the file; without one it gets that of the mapping.
-    return datetime.strptime(text, form)  # noqa: DTZ007
+    return datetime.strptime(text, form)  # noqa: DTZ007 - the caller gives it its zone
 
 
 def _check_format(path: Path, form: str) -> None:

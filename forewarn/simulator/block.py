@@ -51,7 +51,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Block:
-    """The truth of a block, sample by sample; ``rows`` of a car are a slice of it."""
+    """The truth of a block, sample by sample; ``samples.rows`` are those of each car."""
 
     draws: tuple[CarDraw, ...]
     parts: tuple[Parts, ...]
@@ -70,10 +70,6 @@ class Block:
     engine_columns: engine.Columns
     lives: tuple[Life, ...]
     streams: Streams
-
-    def rows(self, car: int) -> slice:
-        end = int(np.sum(self.samples.counts[: car + 1]))
-        return slice(end - int(self.samples.counts[car]), end)
 
 
 def run_block(
@@ -133,7 +129,7 @@ def _live(
     )
     samples = draw_samples(segments, cars=len(draws), sampling=sampling, streams=streams)
     faults = Faults([draw.plan for draw in draws])
-    split = np.split(samples.t_s, np.cumsum(samples.counts)[:-1])
+    split = [samples.t_s[rows] for rows in samples.rows]
     air_c = np.concatenate([climate.air_c(t_s) for climate, t_s in zip(weather, split, strict=True)])
     motion = drive(model, np.array([habit.style for habit in habits]), segments, samples, streams)
     packs = cells = kohm = heat = engines = None
@@ -262,7 +258,7 @@ def _last(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.f
 
 
 def _life(block: Block, car: int, conditions: Conditions, lived_d: float) -> Life:
-    rows = block.rows(car)
+    rows = block.samples.rows[car]
     plan = block.draws[car].plan
     repair_s = None if plan is None else plan.repair_s
     t_s = block.samples.t_s[rows]

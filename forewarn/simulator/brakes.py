@@ -47,9 +47,8 @@ def run_brakes(
     """Return how worn front and rear pads are at every sample: (n_samples, 2) percent."""
     worn = np.empty((len(driven_km), 2))
     dragging = faults.of("brake_wear")
-    ends = np.cumsum(samples.counts)
     for car, (pads, habit) in enumerate(zip(brakes, habits, strict=True)):
-        rows = slice(int(ends[car] - samples.counts[car]), int(ends[car]))
+        rows = samples.rows[car]
         km = driven_km[rows]
         friction = 75.0 / model.pad_km
         per_km = friction * habit.style**1.5 * (_WITH_MOTOR if model.has_pack else 1.0)

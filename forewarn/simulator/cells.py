@@ -128,9 +128,8 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
     true_v = np.empty((len(base), model.cells), dtype=np.float32)
     probe_c = np.empty((len(base), model.probes), dtype=np.float32)
     sensed_v = true_v
-    ends = np.cumsum(samples.counts)
     for car, pack in enumerate(packs):
-        rows = slice(int(ends[car] - samples.counts[car]), int(ends[car]))
+        rows = samples.rows[car]
         # Small differences between cells follow the slope of the curve: one product of thin matrices.
         causes = np.column_stack(
             (
@@ -184,9 +183,7 @@ def _leak_a(state: PackState, faults: CellFaults, samples: Samples, rows: slice,
 def _deficit(state: PackState, samples: Samples, faults: CellFaults) -> NDArray[np.float64]:
     """Return how far (share) the leaking cell is behind: its leak less what balancing makes up, never below 0."""
     behind = np.zeros(len(state.soc))
-    ends = np.cumsum(samples.counts)
-    for car, count in enumerate(samples.counts.tolist()):
-        rows = slice(int(ends[car]) - count, int(ends[car]))
+    for car, rows in enumerate(samples.rows):
         if not faults.leak[rows].any():
             continue
         since = np.where(np.isinf(samples.since_s[rows]), 0.0, samples.since_s[rows])

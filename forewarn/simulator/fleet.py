@@ -27,7 +27,7 @@ from forewarn.simulator.piles import visits_of
 from forewarn.simulator.readings import Readings
 from forewarn.simulator.sampling import Sampling
 from forewarn.simulator.truth import Truth, truth_of
-from ingest.store.enrolment import Enrolment
+from ingest.store.enrolment import Enrolment, Purpose
 
 DEFAULT_FAULTY_SHARE = 0.02
 LONGEST_STEP_S = 3600
@@ -276,7 +276,7 @@ def _draw_car(number: int, plan: FleetPlan, fault: tuple[Mode, int] | None) -> C
 
 
 def _enrolment(number: int, fleet: str, model: CarModel, person: Person) -> Enrolment:
-    purposes = {"care", "safety", "marketing"} if person.wants_marketing else {"care", "safety"}
+    purposes: set[Purpose] = {"care", "safety", "marketing"} if person.wants_marketing else {"care", "safety"}
     return Enrolment(
         vin=vin(model, number=number, fleet=fleet),
         model=model.name,
@@ -289,7 +289,7 @@ def _enrolment(number: int, fleet: str, model: CarModel, person: Person) -> Enro
         phone=person.phone,
         home_latitude=person.home_latitude,
         home_longitude=person.home_longitude,
-        purposes=frozenset(purposes),  # type: ignore[arg-type]
+        purposes=frozenset(purposes),
         replayed=False,
     )
 

@@ -122,7 +122,7 @@ def _pack_columns(block: Block, cell_mv: NDArray[np.int16], probe_c: NDArray[np.
     noise = block.streams.normal("insulation", samples.counts)
     level = np.zeros(len(kind))
     for car, (part, life) in enumerate(zip(block.parts, block.lives, strict=True)):
-        rows = block.rows(car)
+        rows = block.samples.rows[car]
         level[rows] = warning_level(
             part.alarm_habit,
             life.lamps,
@@ -160,7 +160,7 @@ def _sent(
     start: datetime,
     days: int,
 ) -> Readings:
-    rows = block.rows(car)
+    rows = block.samples.rows[car]
     samples = block.samples
     sent = send(
         samples.t_s[rows],

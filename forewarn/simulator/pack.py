@@ -14,7 +14,7 @@ from forewarn.simulator.sampling import Samples
 from forewarn.simulator.usage import HYBRID_FLOOR, Kind, Segments, auxiliary_kw
 
 # Resistance of lithium cells roughly doubles for every 30 degrees colder, and rises when they are nearly empty.
-_COLD_PER_C = 0.023
+COLD_PER_C = 0.023
 _EMPTY_BELOW, _EMPTY_FACTOR = 0.2, 0.6
 # Polarisation: this share of the resistance again, with this time constant.
 POLARISATION, _POLARISATION_TAU_S = 0.45, 60.0
@@ -89,7 +89,7 @@ def run_packs(
         current = np.where(driving, out, current)
     temperature = _temperature(model, segments, samples, current, air_c)
     low = np.clip((_EMPTY_BELOW - soc) / _EMPTY_BELOW, 0.0, 1.0)
-    resistance = np.exp(_COLD_PER_C * (25.0 - temperature)) * (1.0 + _EMPTY_FACTOR * low)
+    resistance = np.exp(COLD_PER_C * (25.0 - temperature)) * (1.0 + _EMPTY_FACTOR * low)
     polarisation = relax(current, samples.since_s, _POLARISATION_TAU_S)
     return PackState(soc, current, temperature, resistance, polarisation, capacity_ah)
 

@@ -1,6 +1,7 @@
 """When a car reports: often under way and on the charger, a few wake-ups while it stands."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,14 @@ class Samples:
     span_s: NDArray[np.float64]
     with_cells: NDArray[np.bool_]
     counts: NDArray[np.int64]
+
+    @cached_property
+    def rows(self) -> list[slice]:
+        """Where the samples of each car are."""
+        return [
+            slice(end - count, end)
+            for end, count in zip(np.cumsum(self.counts).tolist(), self.counts.tolist(), strict=True)
+        ]
 
 
 def draw_samples(segments: Segments, *, cars: int, sampling: Sampling, streams: Streams) -> Samples:

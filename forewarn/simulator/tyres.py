@@ -60,9 +60,8 @@ def run_tyres(
     """
     cold = np.empty((len(samples.t_s), 4))
     leaks = faults.of("tyre_leak")
-    ends = np.cumsum(samples.counts)
     for car, (tyre, habit) in enumerate(zip(tyres, habits, strict=True)):
-        rows = slice(int(ends[car] - samples.counts[car]), int(ends[car]))
+        rows = samples.rows[car]
         days = np.arange(len(day_mean_c[car]) + 1, dtype=np.float64)
         leak = np.zeros((len(days), 4))
         plan = leaks.get(car)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forewarn.simulator.charging.pack import COLD_PER_C, Floats, Pack
+from forewarn.simulator.charging.pack import Floats, Pack
+from forewarn.simulator.pack import COLD_PER_C
 
 # The pile ramps its current up over so many seconds.
 _RAMP_S = 25.0

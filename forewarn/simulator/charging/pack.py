@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.simulator.charging.sessions import Visit
+from forewarn.simulator.pack import COLD_PER_C
 
 Floats = NDArray[np.float64]
 
@@ -20,8 +21,6 @@ _OPEN_CIRCUIT_V = {
         [2.2, 2.6, 3.1, 3.2, 3.25, 3.28, 3.295, 3.3, 3.308, 3.325, 3.335, 3.338, 3.342, 3.42, 4.0, 4.45, 4.7, 4.9]
     ),
 }
-# Resistance of lithium cells roughly doubles for every 30 degrees colder.
-COLD_PER_C = 0.023
 _PACK_KG_PER_KWH = 6.5
 _CELL_KG_PER_KWH = 4.2
 _J_PER_KG_K = 1000.0

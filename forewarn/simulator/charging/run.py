@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -98,11 +98,11 @@ def run_session(
     else:
         pack = pack_of(session.visit, seed=seed)
         if kind in get_args(NearMiss):
-            danger = draw_near_miss(kind, session.visit, pack, rng=plan_rng)  # type: ignore[arg-type]
+            danger = draw_near_miss(cast(NearMiss, kind), session.visit, pack, rng=plan_rng)
         elif kind is not None:
             silent = session.operator.silent_share
             danger = draw_danger(
-                kind,  # type: ignore[arg-type]
+                cast(Kind, kind),
                 session.visit,
                 pack,
                 rng=plan_rng,

@@ -159,10 +159,18 @@ def place_sessions(
         if place is None:
             unplaced.append(visit)
             continue
-        ids = {"session_id": "", "operator": place[0], "connector": place[1], "city": visit.city}
-        socs = {"soc_start": visit.soc_start, "soc_end": visit.soc_end}
         sessions.append(
-            Session(**ids, **socs, started_ms=visit.started_ms, ended_ms=visit.ended_ms, visit=visit)  # type: ignore[arg-type]
+            Session(
+                session_id="",
+                operator=place[0],
+                connector=place[1],
+                city=visit.city,
+                started_ms=visit.started_ms,
+                ended_ms=visit.ended_ms,
+                soc_start=visit.soc_start,
+                soc_end=visit.soc_end,
+                visit=visit,
+            )
         )
     sessions += _public(calendar, start_ms=start_ms, days=days, per_day=public_per_day, rng=rng)
     sessions += _failed(calendar, sessions, rng)

@@ -15,7 +15,7 @@ from ingest.charging import charger_row, decode_charger
 
 def local(*parts: int) -> datetime:
     """Return a time as a cell has it: without a zone."""
-    return datetime(*parts)  # noqa: DTZ001
+    return datetime(*parts)  # noqa: DTZ001 - a workbook's cells have no zone
 
 
 NAMES = ["Session", "CCS", "Arrival", "Departure", "Energy (Wh)", "Pmax (W)", "SOC arrival", "SOC departure"]
