@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 from psycopg.types.json import Jsonb
 
 from alerts.dealers import load_sample_dealers
@@ -173,6 +173,21 @@ def test_filters_pages_and_the_copied_coupon(browser: Browser, site: str) -> Non
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#coupon").inner_text()
     context.close()
     assert complaints == []
+
+
+def test_a_city_chosen_while_the_page_still_loads_counts(browser: Browser, site: str) -> None:
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/static/forewarn.js", late)
+    page.goto(site, wait_until="commit")
+    page.get_by_label("City", exact=True).select_option("Shanghai")
+    page.wait_for_url("**city=Shanghai**")
+    context.close()
 
 
 def test_the_list_works_without_scripts(browser: Browser, site: str) -> None:

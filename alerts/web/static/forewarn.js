@@ -1,19 +1,21 @@
 "use strict";
 
-document.querySelectorAll("[data-submits]").forEach((field) => {
-  field.addEventListener("change", () => field.form.submit());
+// Asked of the document, by a script that ran before there was a field: one chosen while the page still loads counts too.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.submit();
 });
 
-document.querySelectorAll("[data-copies]").forEach((button) => {
-  const label = button.textContent;
-  button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copies);
-    // Selected as well: where the browser refuses its clipboard, a key press copies it.
-    window.getSelection().selectAllChildren(source);
-    await navigator.clipboard.writeText(source.textContent);
-    button.textContent = button.dataset.done;
-    setTimeout(() => { button.textContent = label; }, 1600);
-  });
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copies);
+  // Selected as well: where the browser refuses its clipboard, a key press copies it.
+  window.getSelection().selectAllChildren(source);
+  await navigator.clipboard.writeText(source.textContent);
+  const label = button.dataset.label ?? button.textContent;
+  button.dataset.label = label;
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = label; }, 1600);
 });
 
 async function draw(place) {
@@ -44,5 +46,5 @@ async function draw(place) {
   }
 }
 
-// Buttons work at once; the chart waits for the large script after this one.
+// The chart waits for the large script after this one.
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-chart]").forEach(draw));
