@@ -35,7 +35,7 @@ class NotEnoughData(UserMistake):
 class Stored:
     """What the store knew at one instant. ``aggregates`` and ``lamps`` are as ``ingest.store`` returns them.
 
-    vehicles : DataFrame (n_vehicles, 2): vehicle_id, powertrain
+    vehicles : DataFrame (n_vehicles, 3): vehicle_id, powertrain, model
     """
 
     aggregates: pd.DataFrame
@@ -68,7 +68,7 @@ class Dataset:
 
 
 def read_vehicles(conn: psycopg.Connection[Any]) -> pd.DataFrame:
-    """Return every car: DataFrame (n_vehicles, 2) vehicle_id, powertrain."""
+    """Return every car: DataFrame (n_vehicles, 3) vehicle_id, powertrain, model."""
     return frame(conn, sql.load("models", "vehicles"))
 
 
