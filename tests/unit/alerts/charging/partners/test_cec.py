@@ -30,12 +30,12 @@ STANDARD = Keys(
     sig_secret="1234567890abcdef",
 )
 STANDARD_BODY = (
-    '{"OperatorID":"123456789","Data":"il7B0BSEjFdzpyKzfOFpvg/Se1CP802RItKYFPfSLRxJ3jf0bVl9hvYOEktPAYW2nd7S8MBcyHYyac'
-    "HKbISq5iTmDzG+ivnR+SZJv3USNTYVMz9rCQVSxd0cLlqsJauko79NnwQJbzDTyLooYoIwz75qBOH2/xOMirpeEqRJrF/EQjWekJmGk9RtboXePu"
-    "2rka+Xm51syBPhiXJAq0GfbfaFu9tNqs/e2Vjja/ltE1M0lqvxfXQ6da6HrThsm5id4ClZFIi0acRfrsPLRixS/IQYtksxghvJwbqOsbIsITail9"
-    'Ayy4tKcogeEZiOO+4Ed264NSKmk7l3wKwJLAFjCFogBx8GE3OBz4pqcAn/ydA=","TimeStamp":"20160729142400","Seq":"0001",'
-    '"Sig":"745166E8C43C84D37FFEC0F529C4136F"}'
-).encode()
+    b'{"OperatorID":"123456789","Data":"il7B0BSEjFdzpyKzfOFpvg/Se1CP802RItKYFPfSLRxJ3jf0bVl9hvYOEktPAYW2nd7S8MBcyHYyac'
+    b"HKbISq5iTmDzG+ivnR+SZJv3USNTYVMz9rCQVSxd0cLlqsJauko79NnwQJbzDTyLooYoIwz75qBOH2/xOMirpeEqRJrF/EQjWekJmGk9RtboXePu"
+    b"2rka+Xm51syBPhiXJAq0GfbfaFu9tNqs/e2Vjja/ltE1M0lqvxfXQ6da6HrThsm5id4ClZFIi0acRfrsPLRixS/IQYtksxghvJwbqOsbIsITail9"
+    b'Ayy4tKcogeEZiOO+4Ed264NSKmk7l3wKwJLAFjCFogBx8GE3OBz4pqcAn/ydA=","TimeStamp":"20160729142400","Seq":"0001",'
+    b'"Sig":"745166E8C43C84D37FFEC0F529C4136F"}'
+)
 KEYS = Keys(
     operator_secret="operatorsecret00",
     data_secret="datasecret000000",
