@@ -66,7 +66,12 @@ def meaning(table: Table, code: str, *, level: int | None = None) -> tuple[str, 
         return "other", said or 2
     if known.severity is None:
         return known.kind, said or 2
-    return known.kind, known.severity if said is None else min(known.severity, said)  # type: ignore[return-value]
+    return known.kind, known.severity if said is None else min(known.severity, said)
+
+
+def is_known(table: Table, code: str) -> bool:
+    """Say whether a source's code is in the table."""
+    return code in _codes()[table] or code.casefold() in _codes()[table]
 
 
 def own_severity(table: Table, level: int) -> Severity | None:

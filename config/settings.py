@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.errors import UserMistake
 
 # Never shown, not even when they are wrong.
-_SECRET = frozenset({"database.dsn", "mqtt.password"})
+_SECRET = frozenset({"database.dsn", "mqtt.password", "charging.gateway_token", "charging.smtp_password"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -174,6 +174,44 @@ class ScheduleSettings(_Group):
     train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
 
 
+class ChargingSettings(_Group):
+    fleet_policy: Literal["stop", "ask"] = Field(
+        "stop", description="Whether a car in danger is told to stop charging at once, or a person is asked first."
+    )
+    pile_policy: Literal["stop", "ask"] = Field(
+        "stop", description="The same of piles, where their operator's contract says nothing else."
+    )
+    stop_within_s: int = Field(600, ge=1, description="A danger older than that when it arrives stops nothing, in s.")
+    stop_valid_s: int = Field(120, ge=30, description="Seconds that a request to stop is good for.")
+    confirm_within_s: float = Field(
+        10.0, ge=0.5, le=120, description="Seconds after which an unconfirmed stop is asked again, then phoned."
+    )
+    receipt_within_s: int = Field(60, ge=1, description="Seconds an owner has to confirm before the desk phones.")
+    remind_every_s: int = Field(60, ge=5, description="Seconds between messages to an owner who does not confirm.")
+    acknowledge_within_s: int = Field(
+        60, ge=5, description="Seconds the desk has to take a case before its supervisor is told."
+    )
+    specialist_within_min: int = Field(45, ge=1, description="Minutes within which a specialist is to be there.")
+    gateway_url: str | None = Field(
+        None, pattern=r"^https?://", description="Gateway for text messages and the app: gets a POST a message."
+    )
+    gateway_token: str | None = Field(None, description="Bearer token of that gateway.")
+    smtp_host: str | None = Field(None, description="Mail server for messages to owners.")
+    smtp_port: Port = Field(587, description="Its port.")
+    smtp_from: str | None = Field(None, description="Sender of those messages.")
+    smtp_username: str | None = Field(None, description="User name at the mail server; given, the link is TLS.")
+    smtp_password: str | None = Field(None, description="Password at the mail server.")
+    message_file: Path | None = Field(
+        None, description="File to which messages to owners are appended, for trying things out."
+    )
+    supervisor: str | None = Field(
+        None, description="Phone number, through the gateway, of who is told when nobody at the desk takes a case."
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address under which owners reach this server, for their receipts."
+    )
+
+
 class EmbeddedSettings(_Group):
     run_as: str | None = Field(None, description="User of the embedded PostgreSQL when Forewarn runs as root.")
 
@@ -202,6 +240,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     partners: PartnerSettings = PartnerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    charging: ChargingSettings = ChargingSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
     @classmethod

@@ -1,5 +1,6 @@
 """What every source of a danger becomes: one sighting, and the ids that follow from it."""
 
+import math
 import uuid
 from datetime import datetime
 from typing import Literal
@@ -25,6 +26,7 @@ Kind = Literal[
     "other",
 ]
 
+_TEXTS = ("channel", "source_id", "operator", "station", "connector", "session_id", "vin", "code", "text")
 # Ids follow from what they are about, so that whoever works one out again, after a restart or in another process,
 # comes to the same.
 _DANGERS = uuid.UUID("5a0f6f5e-27c7-4a4e-9d51-6f4c2f7f4a10")
@@ -98,6 +100,27 @@ def case_id(danger: uuid.UUID) -> uuid.UUID:
 def action_id(danger: uuid.UUID, target: Literal["pile", "car"]) -> uuid.UUID:
     """Return the id of the stop request to pile or car; a repeat has the same, so that it stops once."""
     return uuid.uuid5(danger, _joined("stop", target))
+
+
+def cleaned(sighting: Sighting) -> Sighting:
+    """Return the sighting without what no journal and no database can hold: NUL, half surrogates, NaN, infinities."""
+    changes: dict[str, object] = {}
+    for name in _TEXTS:
+        value = getattr(sighting, name)
+        if value is not None and (clean := _text(value)) != value:
+            changes[name] = clean
+    measures = {
+        _text(name): _text(value) if isinstance(value, str) else float(value)
+        for name, value in sighting.measures.items()
+        if isinstance(value, str) or math.isfinite(value)
+    }
+    if measures != sighting.measures:
+        changes["measures"] = measures
+    return msgspec.structs.replace(sighting, **changes) if changes else sighting
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "").encode(errors="replace").decode()
 
 
 def _joined(*parts: str) -> str:
