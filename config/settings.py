@@ -127,6 +127,45 @@ class WebSettings(_Group):
     port: Port = Field(8080, description="Port the work list listens on.")
 
 
+class PartnerSettings(_Group):
+    host: str = Field("127.0.0.1", description="Address the server for charging partners listens on.")
+    port: Port = Field(8090, description="Port the server for charging partners listens on.")
+    cert_file: Path | None = Field(
+        None, description="Certificate of that server, with its chain; given, it speaks TLS."
+    )
+    key_file: Path | None = Field(None, description="Private key of that certificate.")
+    behind_proxy: bool = Field(
+        False, description="A proxy in front of that server does TLS; without either it listens on this machine alone."
+    )
+    public_url: str | None = Field(
+        None, description="Address by which partners reach that server; unset takes host and port."
+    )
+    master_key: Path | None = Field(
+        None, description="File with the key that partners' keys are sealed with; unset is partners.key in data_dir."
+    )
+    operator_id: str = Field(
+        "FOREWARN1", min_length=1, max_length=60, description="Our OperatorID of T/CEC 102, when we ask an operator."
+    )
+    country_code: str = Field("CN", pattern="^[A-Z]{2}$", description="Our country code of OCPI.")
+    party_id: str = Field("FWN", pattern="^[A-Z0-9]{3}$", description="Our party id of OCPI.")
+    clock_tolerance_s: int = Field(
+        300, ge=30, le=900, description="So far a partner's clock may be off ours, either way, in s."
+    )
+    rate_per_s: float = Field(
+        50, gt=0, le=10_000, description="Messages a second of one partner; a danger that is new passes all the same."
+    )
+    burst: int = Field(500, ge=1, le=100_000, description="Messages that a partner may send at once.")
+    body_kib: int = Field(256, ge=16, le=10_240, description="Largest message of a partner, in KiB.")
+    refresh_s: float = Field(2.0, ge=0.1, le=60, description="Seconds until a new, rotated or revoked key is known.")
+
+    def address(self) -> str:
+        """Return where partners reach the server."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.cert_file is not None else 'http'}://{host}:{self.port}"
+
+
 class ScheduleSettings(_Group):
     score_every_min: int = Field(60, ge=1, description="Minutes between scorings.")
     judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
@@ -199,6 +238,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
+    partners: PartnerSettings = PartnerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     charging: ChargingSettings = ChargingSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
