@@ -4,6 +4,8 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -33,10 +35,12 @@ def run_charging(
     stop: threading.Event,
     partners: Partners | None = None,
     bindings: Bindings | None = None,
+    beside: Callable[[Desk], AbstractContextManager[None]] = lambda desk: nullcontext(),
 ) -> None:
     """Watch charging until ``stop`` is set.
 
     While it listens there is a file ``charging/watcher/ready`` in ``data_dir`` with its process id.
+    beside : what else feeds this desk for as long as it is open, as the server for partners does
     Raises : UserMistake, when there is nothing to listen to
     """
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
@@ -45,7 +49,10 @@ def run_charging(
     )
     ready = settings.data_dir / "charging" / "watcher" / "ready"
     ready.unlink(missing_ok=True)
-    with open_desk(settings, name="watcher", partners=partners, bindings=bindings) as opened:
+    with (
+        open_desk(settings, name="watcher", partners=partners, bindings=bindings) as opened,
+        beside(opened.desk),
+    ):
         network = threading.Thread(target=consumer.run, name="mqtt", daemon=True)
         network.start()
         acknowledger = _Acknowledger(opened.desk, consumer)
