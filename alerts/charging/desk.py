@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -98,18 +98,27 @@ class Desk:
         self._book = Book()
         self._lock = threading.RLock()
         self._unwritten: deque[Entry] = deque()
+        # Stops of this journal, while it is read: those of others are seen through by others.
+        self._ours: set[uuid.UUID] = set()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._stopping = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="stop-watchdog", daemon=True)
 
-    def restore(self) -> None:
-        """Take up what the journal holds: cases, and stops that nobody has confirmed yet, which leave again."""
+    def restore(self, cases: Iterable[tuple[OpenCase, list[uuid.UUID], list[uuid.UUID]]] = ()) -> None:
+        """Take up what the journal holds: cases, and stops that nobody has confirmed yet, which leave again.
+
+        cases : those that the database has open, with their dangers and reports; empty while it is away
+        """
+        for case, dangers, reports in cases:
+            self._book.restore(case, dangers=dangers, reports=reports)
         for entry, _ in self._journal.read(Place(0, 0)):
             self._take_up(entry)
         now = self._clock()
         with self._lock:
             self._book.forget_old(now)
-            actions = [action for action in self._book.open_actions() if action.state != "asked"]
+            ours = self._ours
+            actions = [one for one in self._book.open_actions() if one.state != "asked" and one.action_id in ours]
+        self._ours = set()
         for action in actions:
             # Whether it left before the end of the process is not known: the same id again is the same stop.
             self._resume(action, now)
@@ -206,6 +215,13 @@ class Desk:
             self._book.act(action)
             self._note(Decided(at=now, action=action))
         self._send(action)
+        if self._recording is not None:
+            self._recording.wake()
+
+    def write(self, entry: Entry) -> None:
+        """Write down what happened beside deciding, and have it recorded."""
+        with self._lock:
+            self._note(entry)
         if self._recording is not None:
             self._recording.wake()
 
@@ -378,6 +394,7 @@ class Desk:
                 if decision.case is not None and entry.case_id is not None and decision.case.case_id != entry.case_id:
                     _log.warning("the journal files a sighting elsewhere", danger=str(entry.danger_id))
             case Decided():
+                self._ours.add(entry.action.action_id)
                 self._book.act(entry.action)
             case Moved():
                 action = self._book.action(entry.action_id)

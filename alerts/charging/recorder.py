@@ -97,21 +97,23 @@ class Recorder:
             conn.close()
 
     def _record_some(self, conn: Connection) -> None:
+        # Asked before reading: what is appended meanwhile is not skipped.
+        written, end = self._journal.end, self._journal.recorded
         batch: list[Entry] = []
-        end = self._journal.recorded
         for entry, place in self._journal.read(end):
             batch.append(entry)
             end = place
             if len(batch) >= _MOST_AT_ONCE:
                 break
-        try:
-            record(conn, batch, settings=self._settings)
-        except (psycopg.DataError, psycopg.IntegrityError):
-            self._record_singly(conn, batch)
-        self._journal.mark_recorded(max(end, self._journal.recorded))
-        if not batch:
-            # Nothing but damaged lines is left before the end.
-            self._journal.mark_recorded(self._journal.end)
+        else:
+            # Damaged lines before the end are not read again.
+            end = max(end, written)
+        if batch:
+            try:
+                record(conn, batch, settings=self._settings)
+            except (psycopg.DataError, psycopg.IntegrityError):
+                self._record_singly(conn, batch)
+        self._journal.mark_recorded(end)
         with self._changed:
             self._changed.notify_all()
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, evaluate, ingest, models, replay, simulate, system
+from forewarn.cli import alerts, bench, charging, evaluate, ingest, models, replay, simulate, system
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ evaluate.add_to(app)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(charging.app, name="charging")
 app.add_typer(bench.app, name="bench")
 
 

@@ -66,7 +66,8 @@ def _program() -> str:
 def up() -> None:
     """Run the whole system until Ctrl-C.
 
-    Servers, ingest, schedule and work list, each restarted when it ends.
+    Servers, ingest, the watch over charging, schedule and work list, each
+    restarted when it ends.
 
     Example: forewarn up
     """
@@ -82,6 +83,7 @@ def up() -> None:
         check_free(settings)
         children = [
             *ingest_workers(settings),
+            Child("charging", ("charging", "run", "--child")),
             Child("schedule", ("schedule", "--child")),
             Child("web", ("serve", "--child")),
         ]

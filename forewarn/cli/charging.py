@@ -1,0 +1,40 @@
+"""``forewarn charging``: the watch over charging cars and piles."""
+
+from typing import Annotated
+
+import typer
+
+from forewarn.cli.opening import opened, say
+
+app = typer.Typer(help="Watch charging: judge, stop, tell people.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Watch charging: judge, stop, tell people."""
+
+
+@app.command()
+def run(
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Judge what charging cars and piles send, second by second, until Ctrl-C.
+
+    A danger stops the pile and the car at once, by the policies of the
+    settings; owners and the safety desk are told. 'forewarn up' runs it, too.
+
+    Example: FOREWARN_CHARGING__GATEWAY_URL=https://sms.example/send forewarn charging run
+    """
+    import threading
+
+    from alerts.charging.process import run_charging
+    from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    if child:
+        stop_when_parent_ends(stop)
+    with opened(broker=True, patient=True) as settings:
+        if not child:
+            say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
+        run_charging(settings, stop=stop)
