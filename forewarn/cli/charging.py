@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forewarn.cli.opening import opened, say
+from forewarn.cli.opening import dsn_of, opened, say
 
 app = typer.Typer(help="Watch charging: judge, stop, tell people.", no_args_is_help=True)
 
@@ -27,6 +27,8 @@ def run(
     """
     import threading
 
+    from alerts.charging.partners.measuring import pile_readings
+    from alerts.charging.partners.serving import partner_side
     from alerts.charging.process import run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
@@ -37,4 +39,12 @@ def run(
     with opened(broker=True, patient=True) as settings:
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
-        run_charging(settings, stop=stop)
+            say(f"For charging partners: {settings.partners.address()}")
+        with partner_side(settings, dsn=dsn_of(settings)) as side, pile_readings(settings.mqtt) as measured:
+            run_charging(
+                settings,
+                stop=stop,
+                partners=side.registry,
+                bindings=side.sessions,
+                beside=lambda desk: side.serve(desk, measured=measured),
+            )
