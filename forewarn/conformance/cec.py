@@ -19,7 +19,7 @@ from alerts.charging.partners.cec import (
 from alerts.charging.partners.refusals import Refused
 from forewarn.conformance.session import BEYOND_TOLERANCE, NOTICE, STATION, WITHIN_TOLERANCE, Run
 
-_NO_TOKEN = "wrong"
+_OTHER = "wrong"
 
 
 class Operator:
@@ -104,7 +104,7 @@ def check_cec(run: Run, operator_id: str, keys: Keys) -> None:
     run.expect("a forged signature is refused", push(alarm(), keys=forged), answered(BAD_SIGNATURE))
     run.expect(
         "a wrong token is refused",
-        lambda: operator.post("notification_alarmInfo", operator.sealed(alarm()), token=_NO_TOKEN),
+        lambda: operator.post("notification_alarmInfo", operator.sealed(alarm()), token=_OTHER),
         answered(BAD_TOKEN),
     )
     now = run.now()
