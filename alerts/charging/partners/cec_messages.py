@@ -315,7 +315,9 @@ def _begun(
     return Sighting(
         source="partner",
         channel=_CHANNEL,
-        source_id=context.occurrences.begin(_where(at), code, at=at_source, session_id=at.session_id),
+        source_id=context.occurrences.begin(
+            _where(at), code, at=at_source, session_id=at.session_id, kind=found, severity=severity
+        ),
         operator=at.operator,
         station=at.station,
         connector=at.connector,
@@ -332,7 +334,6 @@ def _begun(
 
 
 def _over(at: _At, context: Context, code: str, at_source: datetime) -> tuple[Sighting, ...]:
-    kind, severity = meaning(_TABLE, code)
     return tuple(
         Sighting(
             source="partner",
@@ -346,8 +347,8 @@ def _over(at: _At, context: Context, code: str, at_source: datetime) -> tuple[Si
             ts=at_source,
             received_at=context.received_at,
             code=code,
-            kind=kind,  # type: ignore[arg-type]
-            severity=severity,
+            kind=ended.kind,
+            severity=ended.severity,
             state="off",
         )
         for ended in context.occurrences.end(_where(at), code)

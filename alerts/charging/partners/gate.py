@@ -13,13 +13,14 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from alerts.charging.anomaly import Receipt, Sighting
+from alerts.charging.desk import JournalBehind
 from alerts.charging.partners.admission import Limits, MessageKey, Novelty, Seen, check_time, judge
 from alerts.charging.partners.occurrences import Occurrences
 from alerts.charging.partners.partner import Partner
 from alerts.charging.partners.refusals import NotRecorded, Refused
 from alerts.charging.partners.registry import Registry
 from alerts.charging.partners.reports import Measurement, Said, SessionReport, StopResult
-from alerts.charging.partners.sessions import Sessions, store
+from alerts.charging.partners.sessions import Sessions, known_vin, store
 from alerts.charging.stopping import StopAnswer, StopRequest
 from config import sql
 
@@ -133,11 +134,12 @@ class Gate:
                 outcome = Outcome(is_duplicate=True)
                 self._write(message, ())
             else:
-                said = read()
+                said = _clean(read())
                 self.limits.admit(message.partner.partner_id, said.sightings, now_s=self._monotonic_s())
                 outcome = self._act(said)
-                self._write(message, said.sessions)
+                # Not before its dangers are: a message that is taken is not taken again.
                 self._check_recorded(outcome)
+                self._write(message, said.sessions)
         except BaseException:
             self._seen.release(message.key)
             raise
@@ -149,10 +151,11 @@ class Gate:
 
         Raises : NotRecorded, TooMany
         """
+        said = _clean(said)
         self.limits.admit(partner.partner_id, said.sightings, now_s=self._monotonic_s())
         outcome = self._act(said)
-        self._write(None, said.sessions)
         self._check_recorded(outcome)
+        self._write(None, said.sessions)
         return outcome
 
     def _act(self, said: Said) -> Outcome:
@@ -167,9 +170,12 @@ class Gate:
                 self.sessions.learn(sighting.operator, sighting.station, sighting.connector)
             # The last one waits for all: they are written in order.
             is_last = place == len(said.sightings) - 1
-            receipts.append(
-                self.desk.receive(sighting, wait_s=self._wait_s) if is_last else self.desk.take(sighting)[0]
-            )
+            try:
+                receipts.append(
+                    self.desk.receive(sighting, wait_s=self._wait_s) if is_last else self.desk.take(sighting)[0]
+                )
+            except JournalBehind as error:
+                raise _not_recorded() from error
         if said.measurements and self._measured is not None:
             self._measured(said.measurements)
         return Outcome(is_duplicate=False, receipts=tuple(receipts), said=said)
@@ -209,6 +215,15 @@ class Gate:
         # Later ones are recorded after earlier ones.
         if outcome.receipts and not outcome.receipts[-1].recorded:
             raise _not_recorded()
+
+
+def _clean(said: Said) -> Said:
+    """Leave away what is called a VIN and is none: a command to a car goes to the topic of its VIN."""
+    return msgspec.structs.replace(
+        said,
+        sightings=tuple(msgspec.structs.replace(one, vin=known_vin(one.vin)) for one in said.sightings),
+        sessions=tuple(msgspec.structs.replace(one, vin=known_vin(one.vin)) for one in said.sessions),
+    )
 
 
 def _remember(conn: Connection, message: Message, now: datetime) -> None:

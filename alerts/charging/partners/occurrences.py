@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from alerts.charging.anomaly import Kind, Severity
+
 # A complaint that is repeated within this time is the same one.
 JOINED_WITHIN = timedelta(minutes=10)
 # Of a broken network that calls everything abnormal the oldest are forgotten: their end then says nothing to us.
@@ -33,11 +35,15 @@ class Ended(msgspec.Struct, frozen=True):
     source_id: str
     code: str
     session_id: str | None
+    kind: Kind
+    severity: Severity
 
 
 class _Open(msgspec.Struct):
     source_id: str
     session_id: str | None
+    kind: Kind
+    severity: Severity
     newest: datetime
 
 
@@ -49,7 +55,9 @@ class Occurrences:
         self._most = most
         self._lock = threading.Lock()
 
-    def begin(self, where: Where, code: str, *, at: datetime, session_id: str | None) -> str:
+    def begin(
+        self, where: Where, code: str, *, at: datetime, session_id: str | None, kind: Kind, severity: Severity
+    ) -> str:
         """Return the id of the occurrence that a report at ``at`` belongs to; one begins when none is open."""
         with self._lock:
             known = self._known(where, code)
@@ -58,7 +66,7 @@ class Occurrences:
                     one.newest = max(one.newest, at)
                     return one.source_id
             source_id = "|".join((where.station, where.connector, code, session_id or "", at.isoformat()))
-            known.append(_Open(source_id, session_id, at))
+            known.append(_Open(source_id, session_id, kind, severity, at))
             del known[:-_MOST_OF_A_CODE]
             return source_id
 
@@ -67,17 +75,31 @@ class Occurrences:
         with self._lock:
             of_place = self._open.get(where, {})
             codes = list(of_place) if code is None else [code] if code in of_place else []
-            ended = [Ended(one.source_id, each, one.session_id) for each in codes for one in of_place.pop(each)]
+            ended = [
+                Ended(one.source_id, each, one.session_id, one.kind, one.severity)
+                for each in codes
+                for one in of_place.pop(each)
+            ]
             if not of_place:
                 self._open.pop(where, None)
             return ended
 
-    def restore(self, where: Where, code: str, *, source_id: str, session_id: str | None, at: datetime) -> None:
+    def restore(
+        self,
+        where: Where,
+        code: str,
+        *,
+        source_id: str,
+        session_id: str | None,
+        kind: Kind,
+        severity: Severity,
+        at: datetime,
+    ) -> None:
         """Know again, after a restart, what was open before."""
         with self._lock:
             known = self._known(where, code)
             if all(one.source_id != source_id for one in known):
-                known.append(_Open(source_id, session_id, at))
+                known.append(_Open(source_id, session_id, kind, severity, at))
 
     def _known(self, where: Where, code: str) -> list[_Open]:
         of_place = self._open.setdefault(where, {})

@@ -252,7 +252,7 @@ def _sighting(
     return Sighting(
         source="partner",
         channel=channel,
-        source_id=occurrences.begin(where, code, at=at, session_id=session),
+        source_id=occurrences.begin(where, code, at=at, session_id=session, kind=found, severity=severity),
         operator=forwarded.operator,
         station=forwarded.station,
         connector=connector,
@@ -277,29 +277,25 @@ def _ended(
     code: str | None = None,
 ) -> tuple[Sighting, ...]:
     where = Where(channel, forwarded.operator, forwarded.station, connector or "")
-    table = "ocpp16" if channel == "ocpp16" else "ocpp201"
-    found = []
-    for ended in occurrences.end(where, code):
-        kind, severity = meaning(table, ended.code)  # type: ignore[arg-type]
-        found.append(
-            Sighting(
-                source="partner",
-                channel=channel,
-                source_id=ended.source_id,
-                operator=forwarded.operator,
-                station=forwarded.station,
-                connector=connector,
-                session_id=ended.session_id,
-                vin=forwarded.vin,
-                ts=at,
-                received_at=forwarded.received_at,
-                code=ended.code,
-                kind=kind,  # type: ignore[arg-type]
-                severity=severity,
-                state="off",
-            )
+    return tuple(
+        Sighting(
+            source="partner",
+            channel=channel,
+            source_id=ended.source_id,
+            operator=forwarded.operator,
+            station=forwarded.station,
+            connector=connector,
+            session_id=ended.session_id,
+            vin=forwarded.vin,
+            ts=at,
+            received_at=forwarded.received_at,
+            code=ended.code,
+            kind=ended.kind,
+            severity=ended.severity,
+            state="off",
         )
-    return tuple(found)
+        for ended in occurrences.end(where, code)
+    )
 
 
 def _start16(forwarded: Forwarded, payload: dict[str, Any]) -> Said:

@@ -40,6 +40,7 @@ class Registry:
         self._snapshot = _Snapshot({}, {}, {})
         self._stoppers: dict[str, tuple[Partner, PileStopper | None]] = {}
         self._lock = threading.Lock()
+        self._is_behind = False
 
     def refresh(self) -> None:
         """Read partners and keys anew."""
@@ -51,20 +52,18 @@ class Registry:
             tokens,
         )
 
-    def keep_fresh(self, stop: threading.Event, *, every_s: float) -> None:
-        """Read partners anew until ``stop``; while the database is away the ones known go on."""
-        is_away = False
-        while not stop.wait(every_s):
-            try:
-                self.refresh()
-                is_away = False
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                if not is_away:
-                    _log.warning("partners cannot be read, the ones known go on", error=str(error).strip())
-                is_away = True
-            except Exception:  # noqa: BLE001
-                # Whatever it was, the keys that are known are better than none.
-                _log.exception("partners cannot be read, the ones known go on")
+    def refresh_patiently(self) -> None:
+        """Read them anew; whatever comes in between, the ones known go on."""
+        try:
+            self.refresh()
+            self._is_behind = False
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            if not self._is_behind:
+                _log.warning("partners cannot be read, the ones known go on", error=str(error).strip())
+            self._is_behind = True
+        except Exception:  # noqa: BLE001
+            # Whatever it was, the keys that are known are better than none.
+            _log.exception("partners cannot be read, the ones known go on")
 
     def partner(self, partner_id: str) -> Partner | None:
         return self._snapshot.partners.get(partner_id)

@@ -142,7 +142,7 @@ def store(conn: Connection, reports: Iterable[SessionReport]) -> None:
     """Write what operators say of sessions, role "alerts"."""
     statement = sql.load(__package__, "upsert_session")
     for report in reports:
-        conn.execute(statement, {**msgspec.structs.asdict(report), "vin": known_vin(report.vin)})
+        conn.execute(statement, msgspec.structs.asdict(report))
 
 
 def open_sessions(conn: Connection, *, since: datetime) -> list[SessionReport]:
