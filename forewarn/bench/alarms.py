@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import queue
 import threading
 import time
@@ -88,7 +89,7 @@ def percentile(values: list[float], share: float) -> float | None:
     if not values:
         return None
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, -int(-share * len(ranked) // 1) - 1))]
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
 
 
 def number_of_vin(vin: str) -> int:

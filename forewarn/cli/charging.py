@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forewarn.cli.opening import opened, say
+from forewarn.cli.opening import dsn_of, opened, say
 
 app = typer.Typer(help="Watch charging: judge, stop, tell people.", no_args_is_help=True)
 
@@ -18,15 +18,17 @@ def _group() -> None:
 def run(
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
-    """Judge what charging cars and piles send, second by second, until Ctrl-C.
+    """Judge what charging cars, piles and partners send, second by second.
 
-    A danger stops the pile and the car at once, by the policies of the
-    settings; owners and the safety desk are told. 'forewarn up' runs it, too.
+    Runs until Ctrl-C. A danger stops the pile and the car at once, by the
+    policies of partner and fleet; owners and the safety desk are told.
+    'forewarn up' runs it, too.
 
     Example: FOREWARN_CHARGING__GATEWAY_URL=https://sms.example/send forewarn charging run
     """
     import threading
 
+    from alerts.charging.partners.serving import partner_side
     from alerts.charging.process import run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
@@ -37,4 +39,6 @@ def run(
     with opened(broker=True, patient=True) as settings:
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
-        run_charging(settings, stop=stop)
+            say(f"Partners: {settings.partners.address()}/docs")
+        with partner_side(settings, dsn=dsn_of(settings)) as side:
+            run_charging(settings, stop=stop, partners=side.registry, bindings=side.sessions, beside=side.serve)
