@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,7 @@ _IDLE_S = 0.2
 _LOOK_EVERY_S = 1.0
 _JOURNAL_AGAIN_S = 1.0
 _END_WITHIN_S = 10.0
+_PRIORITY = -10
 
 
 def run_charging(
@@ -43,6 +44,9 @@ def run_charging(
     beside : what else feeds this desk for as long as it is open, as the server for partners does
     Raises : UserMistake, when there is nothing to listen to
     """
+    with suppress(OSError):
+        # A danger does not wait for bulk's turn on the processor. Who may not ask for that gets the ordinary turn.
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
     consumer = Consumer(
         settings.mqtt, client_id=f"{settings.mqtt.client_id}-safety", filters=CHARGING_FILTERS, inbox=inbox

@@ -18,10 +18,11 @@ def _group() -> None:
 def run(
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
-    """Judge what charging cars and piles send, second by second, until Ctrl-C.
+    """Judge what charging cars, piles and partners send, second by second.
 
-    A danger stops the pile and the car at once, by the policies of the
-    settings; owners and the safety desk are told. 'forewarn up' runs it, too.
+    Runs until Ctrl-C. A danger stops the pile and the car at once, by the
+    policies of partner and fleet; owners and the safety desk are told.
+    'forewarn up' runs it, too.
 
     Example: FOREWARN_CHARGING__GATEWAY_URL=https://sms.example/send forewarn charging run
     """
@@ -39,7 +40,7 @@ def run(
     with opened(broker=True, patient=True) as settings:
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
-            say(f"For charging partners: {settings.partners.address()}")
+            say(f"Partners: {settings.partners.address()}/docs")
         with partner_side(settings, dsn=dsn_of(settings)) as side, pile_readings(settings.mqtt) as measured:
             run_charging(
                 settings,
