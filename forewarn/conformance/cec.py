@@ -38,10 +38,9 @@ class Operator:
         )
 
     def post(self, name: str, body: bytes, *, token: str | None = None) -> httpx.Response:
-        headers = {
-            "content-type": "application/json; charset=utf-8",
-            "authorization": f"Bearer {self.token if token is None else token}",
-        }
+        headers = {"content-type": "application/json; charset=utf-8"}
+        if shown := self.token if token is None else token:
+            headers["authorization"] = f"Bearer {shown}"
         return self._run.client.post(f"{self._run.url}/evcs/v1/{name}", content=body, headers=headers)
 
     def content(self, answer: httpx.Response) -> dict[str, Any]:
