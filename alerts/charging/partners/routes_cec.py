@@ -35,6 +35,7 @@ from alerts.charging.partners.gate import Gate, Message
 from alerts.charging.partners.partner import Key, Partner, cec_keys
 from alerts.charging.partners.refusals import (
     IdReused,
+    Incomplete,
     NotAuthentic,
     NotRecorded,
     NotUnderstood,
@@ -63,6 +64,7 @@ _RET: dict[type[Refused], Ret] = {
     IdReused: BAD_PARAMETERS,
     TooLarge: BAD_PARAMETERS,
     WronglyEncrypted: BAD_PARAMETERS,
+    Incomplete: BAD_PARAMETERS,
     NotUnderstood: BAD_CONTENT,
     NotYours: BAD_CONTENT,
     TooMany: BUSY,
@@ -197,7 +199,12 @@ async def _admitted(request: Request) -> tuple[Gate, Partner, Key, Envelope]:
     gate: Gate = request.app.state.gate
     request.state.cec_unreadable = True
     body = await read_body(request, most_bytes=request.app.state.settings.body_kib * 1024, check_type=False)
-    envelope = read_envelope(body)
+    try:
+        envelope = read_envelope(body)
+    except Incomplete:
+        # That is the protocol's to say; a body that is no object at all the web's, too.
+        request.state.cec_unreadable = False
+        raise
     request.state.cec_unreadable = False
     partner = gate.registry.of_operator(envelope.operator_id)
     valid = partner.valid("tcec102", gate.now()) if partner is not None else ()
@@ -207,7 +214,6 @@ async def _admitted(request: Request) -> tuple[Gate, Partner, Key, Envelope]:
     request.state.cec_keys = cec_keys(key)
     sent_at = envelope.at
     if sent_at is None:
-        request.state.cec_unreadable = False
         raise Stale("TimeStamp is not yyyyMMddHHmmss")
     gate.check_time(sent_at, name="TimeStamp")
     gate.count(partner)
