@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -63,6 +63,8 @@ class RecordingDesk:
 class Cec:
     """An operator's T/CEC client, written from the text of the standard."""
 
+    CHINA = timezone(timedelta(hours=8))
+
     def __init__(self, url: str, operator_id: str, shown: dict[str, str]) -> None:
         self.url, self.operator_id, self.keys = f"{url}/evcs/v1", operator_id, shown
         self.seq = secrets.randbelow(4000)
@@ -90,13 +92,22 @@ class Cec:
         sig = hmac.new((sig_secret or self.keys["SigSecret"]).encode(), signed, hashlib.md5).hexdigest().upper()
         return {"OperatorID": self.operator_id, "Data": data, "TimeStamp": stamp, "Seq": f"{seq:04d}", "Sig": sig}
 
+    def mac(self, signed: bytes) -> str:
+        return hmac.new(self.keys["SigSecret"].encode(), signed, hashlib.md5).hexdigest().upper()
+
+    def opened_request(self, request: dict[str, str]) -> Any:
+        signed = "".join(request[name] for name in ("OperatorID", "Data", "TimeStamp", "Seq")).encode()
+        assert request["Sig"] == self.mac(signed)
+        return self._plain(request["Data"])
+
     def opened(self, answer: dict[str, Any]) -> Any:
-        signed = f"{answer['Ret']}{answer['Msg']}{answer['Data']}".encode()
-        expected = hmac.new(self.keys["SigSecret"].encode(), signed, hashlib.md5).hexdigest().upper()
-        assert answer["Sig"] == expected
-        cipher = Cipher(algorithms.AES(self.keys["DataSecret"].encode()), modes.CBC(self.keys["DataSecretIV"].encode()))
-        decryptor, unpadder = cipher.decryptor(), PKCS7(128).unpadder()
-        padded = decryptor.update(base64.b64decode(answer["Data"])) + decryptor.finalize()
+        assert answer["Sig"] == self.mac(f"{answer['Ret']}{answer['Msg']}{answer['Data']}".encode())
+        return self._plain(answer["Data"])
+
+    def _plain(self, data: str) -> Any:
+        key, start = self.keys["DataSecret"].encode(), self.keys["DataSecretIV"].encode()
+        decryptor, unpadder = Cipher(algorithms.AES(key), modes.CBC(start)).decryptor(), PKCS7(128).unpadder()
+        padded = decryptor.update(base64.b64decode(data)) + decryptor.finalize()
         return json.loads(unpadder.update(padded) + unpadder.finalize())
 
     def post(self, name: str, body: object, *, token: str | None = "") -> httpx.Response:

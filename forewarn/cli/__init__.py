@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, charging, evaluate, ingest, models, replay, simulate, system
+from forewarn.cli import alerts, bench, charging, evaluate, ingest, models, partner, replay, simulate, system
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(charging.app, name="charging")
+app.add_typer(partner.app, name="partner")
 app.add_typer(bench.app, name="bench")
 
 

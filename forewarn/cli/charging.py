@@ -28,6 +28,7 @@ def run(
     """
     import threading
 
+    from alerts.charging.partners.measuring import pile_readings
     from alerts.charging.partners.serving import partner_side
     from alerts.charging.process import run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
@@ -40,5 +41,11 @@ def run(
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
             say(f"Partners: {settings.partners.address()}/docs")
-        with partner_side(settings, dsn=dsn_of(settings)) as side:
-            run_charging(settings, stop=stop, partners=side.registry, bindings=side.sessions, beside=side.serve)
+        with partner_side(settings, dsn=dsn_of(settings)) as side, pile_readings(settings.mqtt) as measured:
+            run_charging(
+                settings,
+                stop=stop,
+                partners=side.registry,
+                bindings=side.sessions,
+                beside=lambda desk: side.serve(desk, measured=measured),
+            )

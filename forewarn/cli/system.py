@@ -73,6 +73,7 @@ def up() -> None:
     """
     import threading
 
+    from alerts.charging.partners.serving import bind, check_listening
     from forewarn.delivery import ingest_workers, only_ingest
     from forewarn.embedded.keeper import kept_alive
     from forewarn.supervisor import Child, Supervisor, child_environment, stop_on_signals
@@ -81,6 +82,8 @@ def up() -> None:
     stop_on_signals(stop)
     with opened(broker=True, patient=True) as settings:
         check_free(settings)
+        check_listening(settings.partners)
+        bind(settings.partners).close()
         children = [
             *ingest_workers(settings),
             Child("charging", ("charging", "run", "--child")),
@@ -91,6 +94,7 @@ def up() -> None:
             say_what_store_costs(settings)
             say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
             say(f"Work list http://{settings.web.host}:{settings.web.port}/")
+            say(f"Partners {settings.partners.address()}/docs")
             say("Ctrl-C ends everything.")
             Supervisor(children, environment=child_environment(settings)).run(stop)
 

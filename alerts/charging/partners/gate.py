@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from alerts.charging.anomaly import Receipt, Sighting
 from alerts.charging.desk import JournalBehind
 from alerts.charging.partners.admission import Limits, MessageKey, Novelty, Seen, check_time, judge
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.occurrences import Occurrences
 from alerts.charging.partners.partner import Partner
 from alerts.charging.partners.refusals import NotRecorded, Refused
@@ -95,6 +96,7 @@ class Gate:
         connect: Connect,
         limits: Limits,
         tolerance_s: float,
+        asked: Asked,
         occurrences: Occurrences | None = None,
         measured: Callable[[Iterable[Measurement]], None] | None = None,
         wait_s: float = 2.0,
@@ -105,7 +107,7 @@ class Gate:
         self.occurrences = occurrences or Occurrences()
         self._connect, self._measured, self._wait_s = connect, measured, wait_s
         self._tolerance_s, self._clock, self._monotonic_s = tolerance_s, clock, monotonic_s
-        self._seen = Seen()
+        self._seen, self._asked = Seen(), asked
 
     def now(self) -> datetime:
         return self._clock()
@@ -182,21 +184,25 @@ class Gate:
 
     def _answer(self, result: StopResult) -> None:
         """Tell the desk what became of a stop of the partner's pile; of another's it is told nothing."""
-        answer = StopAnswer(result.result, result.detail)
+        action_id = result.action_id
+        if action_id is None and result.session_id is not None:
+            action_id = self._asked.of_session(result.operator, result.session_id)
+        if action_id is not None and self._asked.is_of(action_id, result.operator):
+            self.desk.answered(action_id, StopAnswer(result.result, result.detail))
+            return
+        # Asked before this process began.
         for stop in self.desk.open_stops():
             request = stop.request
-            if stop.target != "pile" or request.operator != result.operator:
-                continue
-            session = request.session_id or self.sessions.session_at(
-                request.operator or "", request.station, request.connector
-            )
-            is_meant = (
-                request.action_id == result.action_id
-                if result.action_id is not None
-                else session is not None and session == result.session_id
-            )
-            if is_meant:
-                self.desk.answered(request.action_id, answer)
+            if stop.target == "pile" and request.operator == result.operator and self._is_meant(request, result):
+                self.desk.answered(request.action_id, StopAnswer(result.result, result.detail))
+
+    def _is_meant(self, request: StopRequest, result: StopResult) -> bool:
+        if result.action_id is not None:
+            return request.action_id == result.action_id
+        session = request.session_id or self.sessions.session_at(
+            request.operator or "", request.station, request.connector
+        )
+        return session is not None and session == result.session_id
 
     def _write(self, message: Message | None, reports: Iterable[SessionReport]) -> None:
         reports = tuple(reports)

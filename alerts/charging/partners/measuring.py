@@ -1,6 +1,7 @@
 """Hands on what piles measured, to the topic of all piles' telemetry: there it is stored and judged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -46,6 +47,17 @@ class PileReadings:
                 _log.warning("a connector's name cannot be part of a topic", operator=measurement.operator)
                 continue
             self._client.publish(topic, payload_of(measurement), qos=1)
+
+
+@contextmanager
+def pile_readings(settings: MqttSettings) -> Iterator[PileReadings]:
+    """Have measurements published for as long as it is used."""
+    readings = PileReadings(settings, client_id=f"{settings.client_id}-partners")
+    readings.start()
+    try:
+        yield readings
+    finally:
+        readings.close()
 
 
 def topic_of(measurement: Measurement) -> str | None:

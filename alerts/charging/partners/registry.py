@@ -27,6 +27,7 @@ class Registry:
 
     load         : reads all partners with their keys opened; may raise what a database that is away raises
     make_stopper : what stops the piles of a partner, None where it has no interface for that
+    policy       : of operators that no partner speaks for
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Registry:
         load: Callable[[], Sequence[Partner]],
         make_stopper: Callable[[Partner], PileStopper | None],
         *,
+        policy: Policy = "stop",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._policy: Policy = policy
         self._load, self._make_stopper, self._clock = load, make_stopper, clock
         self._snapshot = _Snapshot({}, {}, {})
         self._stoppers: dict[str, tuple[Partner, PileStopper | None]] = {}
@@ -94,9 +97,9 @@ class Registry:
             return known[1]
 
     def policy(self, operator: str) -> Policy:
-        """Return whether its piles are stopped at once or a person is asked first; of an unknown operator at once."""
+        """Return whether its piles are stopped at once or a person is asked first."""
         partner = self.of_operator(operator)
-        return partner.policy if partner is not None else "stop"
+        return partner.policy if partner is not None else self._policy
 
     def __iter__(self) -> Iterator[Partner]:
         return iter(self._snapshot.partners.values())

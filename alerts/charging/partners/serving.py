@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from alerts.charging.partners.admission import Limits
 from alerts.charging.partners.app import create_app
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.asking import new_client
 from alerts.charging.partners.gate import Gate, SafetyDesk, forget_messages
 from alerts.charging.partners.occurrences import Occurrences, Where
@@ -63,13 +64,14 @@ class PartnerSide:
         self.client = new_client()
         self.sessions = Sessions()
         self.occurrences = Occurrences()
+        self.asked = Asked()
         ours = OurSide(
             operator_id=settings.partners.operator_id,
             party=(settings.partners.country_code, settings.partners.party_id),
             public_url=settings.partners.address(),
         )
-        make = stopper_maker(ours, self.client, self.sessions.session_at, clock=clock)
-        self.registry = Registry(self._load, make, clock=clock)
+        make = stopper_maker(ours, self.client, self.sessions.session_at, self.asked, clock=clock)
+        self.registry = Registry(self._load, make, policy=settings.charging.pile_policy, clock=clock)
         self._is_restored = False
 
     def refresh(self) -> None:
@@ -100,6 +102,7 @@ class PartnerSide:
             connect=self._pool.connection,
             limits=Limits(rate_per_s=self._settings.rate_per_s, burst=self._settings.burst),
             tolerance_s=self._settings.clock_tolerance_s,
+            asked=self.asked,
             occurrences=self.occurrences,
             measured=measured,
             clock=self._clock,

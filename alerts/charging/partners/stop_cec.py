@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.asking import NotReached, post, short
 from alerts.charging.partners.cec import BAD_TOKEN, OK, Answer, Keys, read_answer, seal_request
 from alerts.charging.partners.refusals import Refused
@@ -41,10 +42,11 @@ class CecStopper:
         operator_id: str,
         client: httpx.Client,
         session_at: Callable[[str, str | None, str | None], str | None],
+        asked: Asked,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._url, self._keys, self._operator_id = url.rstrip("/"), keys, operator_id
-        self._client, self._session_at, self._clock = client, session_at, clock
+        self._client, self._session_at, self._asked, self._clock = client, session_at, asked, clock
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._numbers = itertools.cycle(range(1, 10_000))
@@ -56,6 +58,7 @@ class CecStopper:
         session = request.session_id or self._session_at(request.operator or "", request.station, request.connector)
         if session is None:
             return StopAnswer("failed", "no session (StartChargeSeq) is known at this connector")
+        self._asked.note(request.action_id, request.operator, session)
         try:
             answer = self._query_stop(self._keys, session, request.connector, deadline_s)
         except NotReached as error:

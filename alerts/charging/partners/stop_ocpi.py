@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.asking import NotReached, post, short
 from alerts.charging.partners.ocpi import authorization
 from alerts.charging.partners.spelling import by_name, text
@@ -49,9 +50,10 @@ class OcpiStopper:
         party: tuple[str, str],
         client: httpx.Client,
         session_at: Callable[[str, str | None, str | None], str | None],
+        asked: Asked,
     ) -> None:
         self._url, self._token, self._client = url.rstrip("/"), token, client
-        self._response_url, self._party, self._session_at = response_url, party, session_at
+        self._response_url, self._party, self._session_at, self._asked = response_url, party, session_at, asked
 
     def stop(self, request: StopRequest, *, timeout_s: float) -> StopAnswer:
         deadline_s = time.monotonic() + timeout_s
@@ -60,6 +62,7 @@ class OcpiStopper:
         session = request.session_id or self._session_at(request.operator or "", request.station, request.connector)
         if session is None:
             return StopAnswer("failed", "no session is known at this connector")
+        self._asked.note(request.action_id, request.operator, session)
         country, _, party = (request.operator or "").partition("-")
         body = msgspec.json.encode({"response_url": self._response_url(request.action_id), "session_id": session})
         headers = {

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import msgspec
 
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.asking import NotReached, post, short
 from alerts.charging.partners.events import STOP
 from alerts.charging.partners.spelling import by_name, text
@@ -37,17 +38,19 @@ class WebhookStopper:
         *,
         client: httpx.Client,
         session_at: Callable[[str, str | None, str | None], str | None],
+        asked: Asked,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._url, self._secrets, self._client = url, tuple(secrets), client
-        self._session_at, self._clock = session_at, clock
+        self._session_at, self._asked, self._clock = session_at, asked, clock
 
     def stop(self, request: StopRequest, *, timeout_s: float) -> StopAnswer:
         deadline_s = time.monotonic() + timeout_s
         if not self._secrets:
             return StopAnswer("failed", "the partner has no valid webhook key")
-        now = self._clock()
-        body = msgspec.json.encode(stop_event(request, self._session_of(request), now=now))
+        now, session = self._clock(), self._session_of(request)
+        self._asked.note(request.action_id, request.operator, session)
+        body = msgspec.json.encode(stop_event(request, session, now=now))
         headers = headers_for(
             self._secrets, message_id=str(request.action_id), timestamp=int(now.timestamp()), body=body
         )

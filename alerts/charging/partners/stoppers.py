@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import msgspec
 
+from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.partner import KeyKind, Partner, cec_keys
 from alerts.charging.partners.stop_cec import CecStopper
 from alerts.charging.partners.stop_ocpi import OcpiStopper
@@ -33,6 +34,7 @@ def stopper_maker(
     ours: OurSide,
     client: httpx.Client,
     session_at: Callable[[str, str | None, str | None], str | None],
+    asked: Asked,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Callable[[Partner], PileStopper | None]:
@@ -49,7 +51,12 @@ def stopper_maker(
             return None
         if partner.stop_by == "webhook":
             return WebhookStopper(
-                partner.stop_url, secrets(partner, "webhook"), client=client, session_at=session_at, clock=clock
+                partner.stop_url,
+                secrets(partner, "webhook"),
+                client=client,
+                session_at=session_at,
+                asked=asked,
+                clock=clock,
             )
         if partner.stop_by == "ocpi":
             tokens = secrets(partner, "ocpi_out")
@@ -60,6 +67,7 @@ def stopper_maker(
                 party=ours.party,
                 client=client,
                 session_at=session_at,
+                asked=asked,
             )
         # Most operators agree on one set of keys for both ways.
         keys = partner.valid("tcec102_out", clock()) or partner.valid("tcec102", clock())
@@ -69,6 +77,7 @@ def stopper_maker(
             operator_id=ours.operator_id,
             client=client,
             session_at=session_at,
+            asked=asked,
             clock=clock,
         )
 
