@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -17,6 +18,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from alerts.web import safety
+from alerts.web.changes import Changes
 from alerts.web.pages import router
 from alerts.web.rendering import PLOTLY_SCRIPT, Pages, language_of
 from config.errors import UserMistake
@@ -62,7 +65,11 @@ def create_app(
     app = FastAPI(title="Forewarn", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.pool = pool
     app.state.pages = Pages(language=settings.language, clock=clock)
+    app.state.pages.add_globals(safety.globals_of_templates())
+    # The pool is not open yet, or not there, when an application is only looked at.
+    app.state.changes = Changes(lambda: pool.connection())
     app.include_router(router)
+    app.include_router(safety.router)
     app.mount("/static", StaticFiles(packages=[("alerts.web", "static")]), name="static")
     app.add_api_route(PLOTLY_SCRIPT, _plotly, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _refused)
@@ -71,8 +78,16 @@ def create_app(
     app.add_exception_handler(PoolTimeout, _away)
     app.middleware("http")(_secure)
     # A web site that an agent visits must not reach this server under a name of its own (DNS rebinding).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", settings.web.host])
+    app.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", settings.web.host, *_public(settings)]
+    )
     return app
+
+
+def _public(settings: Settings) -> list[str]:
+    # Owners confirm messages through a proxy that lets nothing else through: docs/charging-safety.md.
+    host = urlsplit(settings.charging.public_url or "").hostname
+    return [host] if host is not None else []
 
 
 def _is_loopback(host: str) -> bool:

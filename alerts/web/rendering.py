@@ -37,6 +37,10 @@ class Pages:
         self._environment.globals.update(wording=wording, plotly_script=PLOTLY_SCRIPT, version=version("forewarn"))
         self._environment.filters.update(sentence=sentence, capital=capital, percent=percent)
 
+    def add_globals(self, values: dict[str, Any]) -> None:
+        """Let templates call these by name."""
+        self._environment.globals.update(values)
+
     def translator(self, language: str | None) -> Translate:
         """Return the translator of a visitor's language."""
         return translator(language or self.language)
@@ -48,6 +52,7 @@ class Pages:
         now = self.clock()
         text = self._environment.get_template(template).render(
             t=t,
+            translator=self.translator,
             language=language,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             ago=lambda instant: ago(instant, now=now, t=t),

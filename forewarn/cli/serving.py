@@ -31,7 +31,12 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
 
     with _bind(settings) as listening, open_pool(dsn_of(settings), role="alerts") as pool:
         config = uvicorn.Config(
-            create_app(settings, pool), log_level=settings.log_level.lower(), server_header=False, access_log=False
+            create_app(settings, pool),
+            log_level=settings.log_level.lower(),
+            server_header=False,
+            access_log=False,
+            # The safety desk's pages listen for ever.
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         if child:

@@ -88,7 +88,9 @@ class Scene:
 
     def alarm(self, number: int, *, station: str | None = None) -> None:
         """Have a pile report smoke and wait until the broker has it."""
-        self.publish(number, station=station).wait_for_publish(10)
+        sent = self.publish(number, station=station)
+        sent.wait_for_publish(10)
+        assert sent.is_published()
 
     def publish(self, number: int, *, station: str | None = None) -> Any:
         payload = {"id": f"A{number}", "ts": time.time_ns() // 1_000_000, "session_id": f"s{station or number}"}
@@ -131,9 +133,10 @@ class Scene:
             return conn.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
     def until(self, query: str, expected: list[tuple[Any, ...]], *, within_s: float = 60) -> None:
-        eventually(
-            lambda: self.rows(query) == expected, within_s=within_s, what=f"{query}: {expected}, not {self.rows(query)}"
-        )
+        try:
+            eventually(lambda: self.rows(query) == expected, within_s=within_s, what=f"{query}: {expected}")
+        except AssertionError as error:
+            raise AssertionError(f"it is {self.rows(query)}") from error
 
 
 @pytest.fixture
@@ -188,8 +191,13 @@ def test_killed_again_and_again_while_dangers_arrive(
                 scene.alarm(number)
                 number += 1
                 time.sleep(0.02)
-            os.kill(supervisor.pids()["charging"], signal.SIGKILL)
-            eventually(lambda: "charging" in supervisor.pids(), within_s=30, what="the watch runs again")
+            killed = supervisor.pids()["charging"]
+            os.kill(killed, signal.SIGKILL)
+            eventually(
+                lambda killed=killed: supervisor.pids().get("charging", killed) != killed,  # type: ignore[misc]
+                within_s=30,
+                what="the watch runs again",
+            )
         scene.until("SELECT state, count(*) FROM safety.action GROUP BY state", [("confirmed", dangers)], within_s=90)
         scene.until("SELECT count(*), count(DISTINCT danger_id) FROM safety.sighting", [(dangers, dangers)])
     asked = {request.data["action_id"] for request in operator.requests}

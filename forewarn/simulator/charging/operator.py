@@ -50,6 +50,7 @@ class SimulatedOperator(ThreadingHTTPServer):
         self.requests: list[StopAsked] = []
         # Stops that were carried out, by action id: asked again, a pile that stands is not stopped a second time.
         self.stopped: dict[str, int] = {}
+        self._due_s: dict[str, float] = {}
         self.changed = threading.Condition()
         self.closing = threading.Event()
 
@@ -75,12 +76,18 @@ class SimulatedOperator(ThreadingHTTPServer):
             case "refuse":
                 return 409, {"result": "refused", "detail": "the operator keeps this session"}
             case "late":
-                self.closing.wait(self.late_s)
+                self._wait_for_pile(str(data.get("action_id")))
         number = str(data.get("action_id"))
         with self.changed:
             self.stopped[number] = self.stopped.get(number, 0) + 1
             self.changed.notify_all()
         return 200, {"result": "confirmed", "detail": "the contactor is open"}
+
+    def _wait_for_pile(self, number: str) -> None:
+        # The pile takes so long from the first request on: whoever asks again meanwhile is answered with the first.
+        with self.changed:
+            due_s = self._due_s.setdefault(number, time.monotonic() + self.late_s)
+        self.closing.wait(max(0.0, due_s - time.monotonic()))
 
     def wait_for(self, count: int, *, within_s: float = 10.0) -> bool:
         """Wait until so many requests have come."""
