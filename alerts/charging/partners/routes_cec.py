@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from alerts.charging.partners import cec_messages
 from alerts.charging.partners.bodies import read_body
@@ -116,10 +115,7 @@ async def query_token(request: Request) -> Response:
     content = decrypted(envelope, keys)
     message = _message(gate, partner, envelope)
 
-    def read() -> Said:
-        return Said()
-
-    await run_in_threadpool(gate.pass_on, message, read)
+    await gate.pass_on(message, Said, is_kept=False)
     fields = by_name(content, ("OperatorID", "OperatorSecret"))
     answer: dict[str, Any] = {
         "OperatorID": envelope.operator_id,
@@ -186,7 +182,7 @@ async def _notified(
         sent_at=message.sent_at,
         received_at=gate.now(),
     )
-    outcome = await run_in_threadpool(gate.pass_on, message, lambda: read(content, context))
+    outcome = await gate.pass_on(message, lambda: read(content, context))
     problems = outcome.said.problems
     if problems:
         detail = "; ".join(problems) + "; the rest is taken"
