@@ -2,6 +2,7 @@
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _LOOK_EVERY_S = 1.0
 _JOURNAL_AGAIN_S = 1.0
 _END_WITHIN_S = 10.0
 _PRIORITY = -10
+_SWITCH_S = 0.001
 
 
 def run_charging(
@@ -47,6 +49,9 @@ def run_charging(
     with suppress(OSError):
         # A danger does not wait for bulk's turn on the processor. Who may not ask for that gets the ordinary turn.
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    # Beside what judges, this process records, serves partners and sends messages: none of that may hold the interpreter
+    # for the 5 ms that it may by default.
+    sys.setswitchinterval(_SWITCH_S)
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
     consumer = Consumer(
         settings.mqtt, client_id=f"{settings.mqtt.client_id}-safety", filters=CHARGING_FILTERS, inbox=inbox
