@@ -30,9 +30,10 @@ def run(
 
     from alerts.charging.partners.measuring import pile_readings
     from alerts.charging.partners.serving import partner_side
-    from alerts.charging.process import run_charging
+    from alerts.charging.process import put_first, run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
+    put_first()
     stop = threading.Event()
     stop_on_signals(stop)
     if child:
