@@ -35,7 +35,7 @@ _SWITCH_S = 0.001
 def put_first() -> None:
     """Have this process come before bulk's, and its threads take short turns; for a process that does nothing else."""
     with suppress(OSError):
-        # Who may not ask for that gets the ordinary turn on the processor.
+        # Who may not ask for that gets the ordinary turn. Threads have it from the one that starts them.
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     # Beside what judges, it records, serves partners and sends messages: none of that may hold the interpreter for the
     # 5 ms that it may by default.

@@ -33,12 +33,13 @@ def run(
     from alerts.charging.process import put_first, run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
-    put_first()
     stop = threading.Event()
     stop_on_signals(stop)
     if child:
         stop_when_parent_ends(stop)
     with opened(broker=True, patient=True) as settings:
+        # Not before: servers that are started in there would come first, too.
+        put_first()
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
             say(f"Partners: {settings.partners.address()}/docs")
