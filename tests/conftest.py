@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -37,6 +38,19 @@ def name_engine(config: pytest.Config, dsn: str, *, wasm: bool, timescale: bool)
         row = conn.execute(query).fetchone() if timescale else None
     name = f"TimescaleDB {row[0]} on PostgreSQL {server}" if row else f"PostgreSQL {server} without TimescaleDB"
     config.stash.setdefault(_engines, set()).add(f"{name} (WebAssembly)" if wasm else name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Pass the engines that one of several processes used on to the one that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["engines"] = sorted(session.config.stash.get(_engines, set()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    engines = getattr(node, "workeroutput", {}).get("engines", [])
+    node.config.stash.setdefault(_engines, set()).update(engines)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
