@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.errors import UserMistake
 
 # Never shown, not even when they are wrong.
-_SECRET = frozenset({"database.dsn", "mqtt.password"})
+_SECRET = frozenset({"database.dsn", "mqtt.password", "models.tracking_uri"})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -132,7 +132,25 @@ class ScheduleSettings(_Group):
     judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
     refresh_every_min: int = Field(15, ge=1, description="Minutes between refreshes of the rollups.")
     expire_every_h: int = Field(24, ge=1, description="Hours between deletions of what is older than it may be.")
-    train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
+    train_every_h: int = Field(168, ge=1, description="Hours between trainings, whose models are challengers.")
+    drift_every_h: int = Field(24, ge=1, description="Hours between measurements of drift.")
+    report_day: int = Field(1, ge=1, le=28, description="Day on which the report about the month before is written.")
+    run_days: int = Field(
+        90, ge=31, le=36500, description="Days that records of judging, refreshing, expiring and triage are kept."
+    )
+
+
+class ModelSettings(_Group):
+    holdout_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of flagged cars that nobody is called for, to measure lead time by; never of fault modes"
+        " that endanger people.",
+    )
+    tracking_uri: str | None = Field(
+        None, description="MLflow's store, as sqlite:///… or postgresql+psycopg://…; unset is a file under data_dir."
+    )
 
 
 class EmbeddedSettings(_Group):
@@ -162,6 +180,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    models: ModelSettings = ModelSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
     @classmethod

@@ -16,9 +16,12 @@ from models.dataset import NotEnoughData, columns_of, read_vehicles
 from models.days import days_before, start_of_day
 from models.explain import explain
 from models.features import Feature, feature_rows, reach_of
+from models.holdout import hold_out
 from models.labels import lamps_of, quiet_vehicles
-from models.registry import LoadedModel, NoModel, champions, load_model
+from models.promotion import adopt_pointers, champions
+from models.registry import LoadedModel, NoModel, load_model
 from models.runs import Clock, recorded_run, utc_now
+from models.shadow import load_challengers, store_shadow
 from models.tables import NewPrediction, store_predictions
 from models.training import Progress, probability_of
 
@@ -27,13 +30,19 @@ CHUNK_VEHICLES = 2000
 
 
 class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scoring did. ``vehicles`` had readings; ``scored`` and ``flagged`` are predictions by fault mode."""
+    """What a scoring did. ``vehicles`` had readings; ``scored`` and ``flagged`` are predictions by fault mode.
+
+    held_out : of the flagged ones, by fault mode, those nobody is called for
+    shadow   : version of the challenger that scored beside the champion, by fault mode
+    """
 
     run_id: int
     as_of: datetime
     vehicles: int
     scored: dict[str, int]
     flagged: dict[str, int]
+    held_out: dict[str, int] = {}
+    shadow: dict[str, str] = {}
 
     def __str__(self) -> str:
         by_mode = ", ".join(f"{mode}: {self.flagged[mode]} of {scored} flagged" for mode, scored in self.scored.items())
@@ -48,16 +57,21 @@ def score(
     progress: Progress | None = None,
     clock: Clock = utc_now,
     chunk_vehicles: int = CHUNK_VEHICLES,
+    holdout_share: float = 0.0,
 ) -> ScoreResult:
     """Score every car from what had been received before ``as_of`` and store a prediction each; flagged ones say why.
 
+    Challengers score in the shadow: what they say is stored where nobody is called for it.
+
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future. The running day is left out, as it was in training
+    holdout_share : share of flagged cars that nobody is called for, as of ``models.holdout.hold_out``
     Raises  : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when no car has a reading within reach
     """
     as_of = start_of_day(as_of)
     with recorded_run(conn, "score", clock=clock) as run:
-        models = load_champions(data_dir)
+        models = load_champions(conn, data_dir)
+        shadows = load_challengers(conn, data_dir)
         vehicles = read_vehicles(conn)
         lamps = events.lamps(conn, received_before=as_of)
         result = ScoreResult(
@@ -66,37 +80,54 @@ def score(
             vehicles=0,
             scored={model.meta.mode: 0 for model in models},
             flagged={model.meta.mode: 0 for model in models},
+            shadow={model.meta.mode: model.meta.version for model in shadows},
         )
         for start in range(0, len(vehicles), chunk_vehicles):
             if progress is not None:
                 progress("score", start, len(vehicles))
             chunk = vehicles.iloc[start : start + chunk_vehicles]
-            aggregates = _read(conn, models, chunk, as_of=as_of)
+            aggregates = _read(conn, [*models, *shadows], chunk, as_of=as_of)
             predictions: list[NewPrediction] = []
             for model in models:
                 mode = fault_modes()[model.meta.mode]
                 rows = rows_to_score(mode, model.features, aggregates, chunk, lamps, as_of=as_of)
                 predictions.extend(predict(model, rows))
             store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
+            for model in shadows:
+                mode = fault_modes()[model.meta.mode]
+                rows = rows_to_score(mode, model.features, aggregates, chunk, lamps, as_of=as_of)
+                if len(rows):
+                    store_shadow(
+                        conn,
+                        model.meta,
+                        rows.index,
+                        probability_of(model.estimator, model.features, rows),
+                        run_id=run.run_id,
+                        scored_at=run.started_at,
+                        as_of=as_of,
+                    )
             result = _add(result, int(aggregates["vehicle_id"].nunique()), predictions)
         if result.vehicles == 0:
             raise NotEnoughData(
                 f"no car has a reading of the weeks before {as_of:%Y-%m-%d} that was received by then: "
                 "ingest readings or choose another day"
             )
+        held_out = hold_out(conn, run_id=run.run_id, as_of=as_of, share=holdout_share)
+        result = msgspec.structs.replace(result, held_out=held_out)
         run.detail.update(msgspec.to_builtins(result), models={m.meta.mode: m.meta.version for m in models})
         if progress is not None:
             progress("score", len(vehicles), len(vehicles))
     return result
 
 
-def load_champions(data_dir: Path) -> list[LoadedModel]:
+def load_champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[LoadedModel]:
     """Load the model that scores for each predicted fault mode.
 
     Raises : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
     predicted = {mode.key for mode in fault_modes().values() if mode.predicted}
-    metas = [meta for meta in champions(data_dir) if meta.mode in predicted]
+    adopt_pointers(conn, data_dir)
+    metas = [meta for meta in champions(conn, data_dir) if meta.mode in predicted]
     if not metas:
         raise NoModel("no model has been trained yet: run 'forewarn train'")
     return [load_model(data_dir, meta.mode, meta.version) for meta in metas]

@@ -23,7 +23,10 @@ from models.days import start_of_day
 from models.evaluation import MISSED_COST, choose_threshold, metrics_of
 from models.features import Feature, as_table
 from models.labels import record_lamp_labels
-from models.registry import TrainedModel, promote, save_model
+from models.promotion import adopt_pointers, record_first
+from models.provenance import code_version
+from models.reference import reference_of
+from models.registry import TrainedModel, save_model
 from models.runs import Clock, recorded_run, utc_now
 from models.watched import features_of
 
@@ -75,7 +78,9 @@ def train(
     seed: int = 0,
     clock: Clock = utc_now,
 ) -> list[TrainedModel]:
-    """Train every predicted fault mode from what had been received before ``as_of`` and make the results champions.
+    """Train every predicted fault mode from what had been received before ``as_of``.
+
+    The first model of a fault mode is its champion; a later one is a challenger until somebody promotes it.
 
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future
@@ -105,14 +110,15 @@ def train(
             trained.append(save_model(fitted.estimator, meta, data_dir=data_dir))
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
+        adopt_pointers(conn, data_dir, clock=clock)
+        first = [model.mode for model in trained if record_first(conn, model, at=run.started_at)]
         run.detail.update(
             as_of=as_of.isoformat(),
             models=[{"mode": model.mode, "version": model.version, "metrics": model.metrics} for model in trained],
+            first=first,
             not_trained=problems,
         )
         tell("done", steps, steps)
-    for model in trained:
-        promote(data_dir, model.mode, model.version)
     return trained
 
 
@@ -213,6 +219,8 @@ def _describe(
         failing_vehicles=dataset.failing_vehicles,
         parameters=parameters,
         versions=versions,
+        code=code_version(),
+        reference=reference_of(dataset, fitted.features, fitted.probability),
     )
 
 

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, evaluate, ingest, models, replay, simulate, system
+from forewarn.cli import alerts, bench, drift, evaluate, ingest, models, replay, simulate, system
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 system.add_to(app)
 replay.add_to(app)
 models.add_to(app)
+drift.add_to(app)
 evaluate.add_to(app)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")

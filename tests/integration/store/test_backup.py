@@ -46,6 +46,14 @@ INSERT INTO prediction.prediction
 VALUES (1, 1, 'lv_battery', now(), now(), 0.75, 0.5, '1');
 INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source)
 VALUES (1, 'lv_battery', now(), now(), 'lamp');
+INSERT INTO prediction.model_promotion (fault_mode, version, kind, decided_by, reason, decided_at)
+VALUES ('lv_battery', '20260301-0a', 'first', 'forewarn', 'first model', now());
+INSERT INTO prediction.shadow
+    (run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version)
+VALUES (1, 1, 'lv_battery', now(), now(), 0.25, 0.5, '2');
+INSERT INTO prediction.holdout (prediction_id) VALUES (1);
+INSERT INTO prediction.drift (run_id, as_of, fault_mode, model_version, kind, subject, value, worst, n)
+VALUES (1, now(), 'lv_battery', '1', 'score', '', 0.125, 0.25, 9);
 INSERT INTO care.dealer (dealer_id, name_zh, name_en, city, brand, latitude, longitude, phone)
 VALUES ('d1', '店', 'Shop', 'Shanghai', 'Forewarn Motors', 31, 121, '1');
 INSERT INTO care.case (vehicle_id, opened_at) VALUES (1, now());
