@@ -57,7 +57,7 @@ class JobContext:
 
 
 def train(context: JobContext) -> Any:
-    """Train a model for every predicted fault mode: a challenger, where there is a champion."""
+    """Train a model for every fault mode: a challenger, where there is a champion."""
     from forewarn.mirror import show_in_mlflow
     from models.training import train as train_models
 

@@ -51,14 +51,13 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_challengers(conn: psycopg.Connection[Any], data_dir: Path) -> list[LoadedModel]:
-    """Load the challenger of each predicted fault mode that has one; one that cannot be loaded is logged, not scored.
+    """Load the challenger of each fault mode that has one; one that cannot be loaded is logged, not scored.
 
     A challenger must never stand in the way of a champion.
     """
     loaded = []
     for meta in challengers(conn, data_dir):
-        mode = fault_modes().get(meta.mode)
-        if mode is None or not mode.predicted:
+        if meta.mode not in fault_modes():
             continue
         try:
             loaded.append(load_model(data_dir, meta.mode, meta.version))

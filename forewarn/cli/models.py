@@ -29,7 +29,7 @@ def train(
     as_of: Annotated[str | None, typer.Option(help=AS_OF)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
-    """Train a model for every predicted fault mode.
+    """Train a model for every fault mode.
 
     The first model of a mode scores from now on. A later one is a challenger:
     it scores in the shadow until somebody promotes it.
