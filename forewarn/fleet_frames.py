@@ -93,7 +93,7 @@ def daily_frame(vehicle_id: int, days: Rollups, columns: Sequence[str]) -> pd.Da
         "vehicle_id": np.full(len(days), vehicle_id, dtype=np.int64),
         "day": pd.to_datetime(days.bucket_ms, unit="ms", utc=True),
         "received_on": pd.to_datetime(days.received_on, unit="D", utc=True),
-        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=list(REGIMES)),
+        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=pd.Index(REGIMES)),
         "n": days.columns.get("n", np.zeros(len(days), dtype=np.int64)),
     }
     unknown = np.full(len(days), np.nan)
