@@ -1,6 +1,6 @@
 """The compact copy of the daily rollups says what the rollups say, whatever happened to them since."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 import pandas as pd
 import pytest
@@ -137,7 +137,7 @@ def test_each_engine_lists_what_it_rolled_up(made, engine) -> None:
     days = {(row[1], row[0].astimezone(UTC).date()) for row in rows}
     assert set(store.ask("SELECT vehicle_id, day FROM telemetry.day_sums_stale")) == days
     with store.opened() as (conn, _):
-        assert bring_up_to_date(conn, SIGNALS, since=datetime(2026, 1, 1).date()) > 0
+        assert bring_up_to_date(conn, SIGNALS, since=date(2026, 1, 1)) > 0
     assert store.ask("SELECT count(*) FROM telemetry.day_sums_stale") == [(0,)]
     found = store.ask("SELECT count(*) FROM telemetry.day_sums")
     assert found == store.ask("SELECT count(*) FROM telemetry.rollup_day")
