@@ -44,7 +44,7 @@ class NotCopied(LookupError):
 def bring_up_to_date(conn: psycopg.Connection[Any], columns: Iterable[str], *, since: date) -> int:
     """Copy what was rolled up since the last time, and what a new column or an earlier day asks for.
 
-    conn    : role "admin", outside a transaction or in one; it is not committed here
+    conn    : role "models", outside a transaction or in one; it is not committed here
     columns : columns of the reading that numbers are wanted of; those that were wanted before stay
     since   : first day (UTC) that is wanted
     Returns : how many rows were written

@@ -29,7 +29,7 @@ def put(store, rows) -> None:
 
 
 def bring(store, signals=SIGNALS, since: date | None = None) -> int:
-    with connect(store.dsn, role="admin") as conn:
+    with connect(store.dsn, role="models") as conn:
         return bring_up_to_date(conn, signals, since=since or START.date())
 
 

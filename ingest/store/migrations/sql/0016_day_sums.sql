@@ -46,4 +46,6 @@ $$;
 CREATE TRIGGER note_rolled_days AFTER DELETE ON telemetry.stale_day
 REFERENCING OLD TABLE AS rolled FOR EACH STATEMENT EXECUTE FUNCTION telemetry.note_rolled_days();
 
-GRANT SELECT ON telemetry.day_sums, telemetry.day_sums_layout, telemetry.day_sums_stale TO forewarn_models;
+-- It is the models' own: they say what they need and copy it before they score.
+GRANT SELECT, INSERT, DELETE, TRUNCATE ON telemetry.day_sums TO forewarn_models;
+GRANT SELECT, INSERT, DELETE ON telemetry.day_sums_layout, telemetry.day_sums_stale TO forewarn_models;
