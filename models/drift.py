@@ -12,16 +12,15 @@ from psycopg.rows import kwargs_row
 from psycopg.types.json import Jsonb
 
 from config import sql
-from config.faults import fault_modes
-from ingest.store import events, readings
-from models.dataset import columns_of, read_vehicles
-from models.days import days_before, start_of_day
-from models.features import Feature, reach_of
+from ingest.store import events
+from models.dataset import read_vehicles
+from models.days import start_of_day
+from models.features import Feature
 from models.feedback import calibration_between, precision_between
 from models.labels import record_lamp_labels
 from models.registry import LoadedModel
 from models.runs import Clock, recorded_run, utc_now
-from models.scoring import CHUNK_VEHICLES, load_champions, rows_to_score
+from models.scoring import CHUNK_VEHICLES, load_champions, rows_of_day, rows_to_score
 from models.stability import Distribution, count_bins, stability_index, worst_by_chance
 
 DriftKind = Literal["input", "score", "calibration", "precision"]
@@ -146,22 +145,13 @@ def _of_inputs(
     counts: dict[tuple[str, str], Any] = {}
     vehicles, lamps = read_vehicles(conn), events.lamps(conn, received_before=as_of)
     features: list[Feature] = [feature for model in known for feature in model.features]
-    for start in range(0, len(vehicles) if known else 0, chunk_vehicles):
-        chunk = vehicles.iloc[start : start + chunk_vehicles]
-        aggregates = readings.daily_aggregates(
-            conn,
-            columns_of(features),
-            since=days_before(as_of, reach_of(features)),
-            until=as_of,
-            received_before=as_of,
-            vehicle_ids=chunk["vehicle_id"].tolist(),
-        )
+    chunks = rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles) if known else iter(())
+    for chunk, peers in chunks:
         for model in known:
-            mode = fault_modes()[model.meta.mode]
-            rows = rows_to_score(mode, model.features, aggregates, chunk, lamps, as_of=as_of)
+            rows = rows_to_score(model, chunk, vehicles, lamps, peers)
             for name, then in _inputs(model).items():
                 counted = count_bins(then.edges, rows[name].to_numpy(dtype=np.float64))
-                key = (mode.key, name)
+                key = (model.meta.mode, name)
                 counts[key] = counts[key] + counted if key in counts else counted
     found = []
     for model in known:

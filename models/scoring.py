@@ -11,7 +11,7 @@ import pandas as pd
 import psycopg
 
 from config.faults import fault_modes
-from ingest.store import events, readings
+from ingest.store import day_sums, events
 from models.calibration import Calibration
 from models.dataset import NotEnoughData, read_vehicles
 from models.days import days_before, start_of_day
@@ -27,7 +27,7 @@ from models.shadow import load_challengers, store_shadow
 from models.tables import NewPrediction, store_predictions
 from models.training import Progress
 
-# Cars read, scored and stored together: enough to make a query worth it, few enough for some 100 MB.
+# Cars read, scored and stored together, about: enough to make a query worth it, few enough for some 500 MB.
 CHUNK_VEHICLES = 2000
 # Of a larger fleet what is usual is taken from so many cars: the median of hundreds of peers no longer moves.
 PEER_VEHICLES = 20_000
@@ -76,7 +76,6 @@ def score(
     with recorded_run(conn, "score", clock=clock) as run:
         models = load_champions(conn, data_dir)
         shadows = load_challengers(conn, data_dir)
-        features = [feature for model in [*models, *shadows] for feature in model.features]
         vehicles = read_vehicles(conn)
         lamps = events.lamps(conn, received_before=as_of)
         result = ScoreResult(
@@ -87,37 +86,29 @@ def score(
             flagged={model.meta.mode: 0 for model in models},
             shadow={model.meta.mode: model.meta.version for model in shadows},
         )
-        waiting: list[tuple[pd.DataFrame, pd.DataFrame]] = []
-        peers: Peers | None = None
-        for chunk in _chunks(vehicles, chunk_vehicles, as_of):
+        features = [feature for model in [*models, *shadows] for feature in model.features]
+        for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles):
             if progress is not None:
                 progress("score", result.vehicles, len(vehicles))
-            waiting.append((chunk, _rows(conn, features, chunk, as_of=as_of)))
-            if peers is None and len(waiting) * chunk_vehicles < min(len(vehicles), PEER_VEHICLES):
-                continue
-            # What is usual is known now, from these cars or from all.
-            peers = peers or peers_of(pd.concat([rows for _, rows in waiting]), vehicles, features)
-            for some, rows in waiting:
-                predictions = [
-                    prediction
-                    for model in models
-                    for prediction in predict(model, rows_to_score(model, rows, some, lamps, peers))
-                ]
-                store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
-                for model in shadows:
-                    shadowed = rows_to_score(model, rows, some, lamps, peers)
-                    if len(shadowed):
-                        store_shadow(
-                            conn,
-                            model.meta,
-                            shadowed.index,
-                            mode_model(model).probability(shadowed),
-                            run_id=run.run_id,
-                            scored_at=run.started_at,
-                            as_of=as_of,
-                        )
-                result = _add(result, len(rows), predictions)
-            waiting.clear()
+            predictions = [
+                prediction
+                for model in models
+                for prediction in predict(model, rows_to_score(model, rows, vehicles, lamps, peers))
+            ]
+            store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
+            for model in shadows:
+                shadowed = rows_to_score(model, rows, vehicles, lamps, peers)
+                if len(shadowed):
+                    store_shadow(
+                        conn,
+                        model.meta,
+                        shadowed.index,
+                        mode_model(model).probability(shadowed),
+                        run_id=run.run_id,
+                        scored_at=run.started_at,
+                        as_of=as_of,
+                    )
+            result = _add(result, len(rows), predictions)
         if result.vehicles == 0:
             raise NotEnoughData(
                 f"no car has a reading of the weeks before {as_of:%Y-%m-%d} that was received by then: "
@@ -148,7 +139,8 @@ def rows_to_score(
 ) -> pd.DataFrame:
     """Return the features of the cars that can have the fault and whose lamp is not on already, by vehicle_id.
 
-    rows : of one day, as of ``models.dataset.base_rows``
+    rows     : of one day, as of ``models.dataset.base_rows``
+    vehicles : these and any others
     """
     table = with_peers(rows, vehicles, model.features, peers)
     return table[scored_rows(fault_modes()[model.meta.mode], table, lamps, vehicles)].droplevel("as_of")
@@ -180,26 +172,54 @@ def mode_model(model: LoadedModel) -> ModeModel:
     return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
 
 
-def _chunks(vehicles: pd.DataFrame, size: int, as_of: datetime) -> Iterator[pd.DataFrame]:
-    """Yield all cars, neighbours together; which come first is drawn anew each day, for peers are taken from those."""
-    starts = np.arange(0, len(vehicles), size)
-    for start in np.random.default_rng(as_of.toordinal()).permutation(starts):
-        yield vehicles.iloc[start : start + size]
+def rows_of_day(
+    conn: psycopg.Connection[Any],
+    features: Sequence[Feature],
+    vehicles: pd.DataFrame,
+    *,
+    as_of: datetime,
+    chunk_vehicles: int = CHUNK_VEHICLES,
+) -> Iterator[tuple[pd.DataFrame, Peers]]:
+    """Yield what is known of every car at the midnight ``as_of``, some cars at a time, with what is usual that day.
+
+    features : of all models together
+    vehicles : all cars, as of ``models.dataset.read_vehicles``
+    Yields   : DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id, of cars with readings
+    """
+    own = own_features(features)
+    since = days_before(as_of, reach_of(own))
+    day_sums.bring_up_to_date(conn, columns_of(own), since=since.date())
+    waiting: list[pd.DataFrame] = []
+    peers: Peers | None = None
+    chunks = _chunks(len(vehicles), chunk_vehicles, as_of)
+    for number, parts in enumerate(chunks, start=1):
+        waiting.append(_rows(conn, own, parts, since=since, as_of=as_of))
+        if peers is None and sum(map(len, waiting)) < PEER_VEHICLES and number < len(chunks):
+            continue
+        # What is usual is known now, from these cars or from all.
+        peers = peers or peers_of(pd.concat(waiting), vehicles, features)
+        for rows in waiting:
+            yield rows, peers
+        waiting.clear()
+
+
+def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
+    """Return the parts of the fleet that are scored together; which come first is drawn anew each day, for peers."""
+    parts = np.random.default_rng(as_of.toordinal()).permutation(day_sums.PARTS)
+    count = min(max(-(-vehicles // size), 1), day_sums.PARTS)
+    return [chunk.tolist() for chunk in np.array_split(parts, count)]
 
 
 def _rows(
-    conn: psycopg.Connection[Any], features: Sequence[Feature], chunk: pd.DataFrame, *, as_of: datetime
+    conn: psycopg.Connection[Any], own: Sequence[Feature], parts: Sequence[int], *, since: datetime, as_of: datetime
 ) -> pd.DataFrame:
-    own = own_features(features)
-    aggregates = readings.daily_aggregates(
-        conn,
-        columns_of(own),
-        since=days_before(as_of, reach_of(own)),
-        until=as_of,
-        received_before=as_of,
-        vehicle_ids=chunk["vehicle_id"].tolist(),
-    )
-    return feature_rows_of_days(aggregates, own, days=[as_of]).astype(np.float32)
+    """Return DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id."""
+    today = as_of.date()
+    sums = [
+        day_sums.read_part(conn, part, columns_of(own), since=since.date(), until=today, received_before=today)
+        for part in parts
+    ]
+    return feature_rows_of_days(pd.concat(sums, ignore_index=True), own, days=[as_of]).astype(np.float32)
 
 
 def _add(result: ScoreResult, vehicles: int, predictions: Sequence[NewPrediction]) -> ScoreResult:
