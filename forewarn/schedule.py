@@ -20,13 +20,16 @@ from config.settings import Settings
 from config.signals import catalogue
 from ingest.store.connection import connect
 
-JobName = Literal["train", "score", "triage", "judge", "refresh", "expire"]
+JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "slots"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
 _ELECTION_EVERY_S = 5.0
 # Partitions are there before their day comes, also when the schedule stands still over a long weekend.
 _DAYS_AHEAD = timedelta(days=7)
+# One more than an owner may book ahead, so that the last of those is there before it can be asked for.
+_SLOT_DAYS = 16
+_SLOTS_EVERY = timedelta(hours=6)
 
 _log = structlog.get_logger(__name__)
 
@@ -109,6 +112,14 @@ def expire(context: JobContext) -> Any:
         return {**found, "dead_letter": dead_letters.expire(conn, now=now, older_than=older_than)}
 
 
+def slots(context: JobContext) -> Any:
+    """Make the appointment slots of the days to come."""
+    from alerts.slots import make_slots
+
+    with connect(context.dsn, role="alerts", autocommit=True) as conn:
+        return make_slots(conn, now=context.clock(), days=_SLOT_DAYS)
+
+
 def _bring_up_to_date(context: JobContext) -> None:
     """Have the rollups hold everything that was received: models read nothing else."""
     judge(context)
@@ -122,6 +133,7 @@ JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
     "judge": judge,
     "refresh": refresh,
     "expire": expire,
+    "slots": slots,
 }
 
 
@@ -160,6 +172,7 @@ class Schedule:
             # These keep no record of their runs: they are due at every start too, which costs a look at what is there.
             "refresh": timedelta(minutes=settings.refresh_every_min),
             "expire": timedelta(hours=settings.expire_every_h),
+            "slots": _SLOTS_EVERY,
         }
         with connect(self._context.dsn, role="schedule", autocommit=True) as conn:
             last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())
