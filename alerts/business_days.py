@@ -3,7 +3,7 @@
 Source: the package ``holidays``; for China the yearly notices of the State Council, make-up workdays included.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from functools import cache
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import holidays
 
 _SATURDAY = 5
+# Where a holiday is a row of days by law: the State Council names them from the first to the last, weekends included.
+_WEEKENDS_BELONG = frozenset({"CN"})
 
 
 class DayKind(Enum):
@@ -52,8 +54,22 @@ def countries() -> frozenset[str]:
 def _year(country: str, year: int) -> _Year:
     if country not in countries():
         raise KeyError(country)
-    calendar = holidays.country_holidays(country, years=year)
+    calendar = holidays.country_holidays(country, years=(year - 1, year, year + 1))
     # Kept as plain sets: the package's own mapping grows by itself when it is asked, which no thread may watch.
-    # Days of a neighbouring year are among the weekends that are worked.
-    worked = frozenset(day for day in getattr(calendar, "weekend_workdays", ()) if day.year == year)
-    return _Year(frozenset(calendar) - worked, worked)
+    worked = frozenset(getattr(calendar, "weekend_workdays", ()))
+    off = frozenset(calendar) - worked
+    if country in _WEEKENDS_BELONG:
+        off |= _weekends_beside(off, worked)
+    return _Year(*(frozenset(day for day in days if day.year == year) for days in (off, worked)))
+
+
+def _weekends_beside(off: frozenset[date], worked: frozenset[date]) -> frozenset[date]:
+    """Return the days of weekends that holidays touch: the package lists those holidays that fall on workdays."""
+    found: set[date] = set()
+    for holiday in off:
+        for step in (timedelta(days=1), timedelta(days=-1)):
+            day = holiday + step
+            while day.weekday() >= _SATURDAY and day not in worked:
+                found.add(day)
+                day += step
+    return frozenset(found)

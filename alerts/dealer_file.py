@@ -48,8 +48,9 @@ ToWgs84 = Callable[[float, float], tuple[float, float]]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "是"}), frozenset({"false", "no", "0", "否"})
-# A spreadsheet takes what begins so for a formula; the apostrophe before it is taken away again on the way in.
-_FORMULA = ("=", "+", "-", "@")
+# A spreadsheet takes what begins so for a formula; the apostrophe before it is taken away again on the way in, and so
+# one more is put before an apostrophe.
+_FORMULA = ("=", "+", "-", "@", "'")
 # The mainland with Hainan and the islands off it; latitudes of China are never longitudes of China.
 _CHINA = (3.0, 54.0, 73.0, 136.0)
 # No city is that wide. Chongqing, the widest that calls itself one, is 470 km.

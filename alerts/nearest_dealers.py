@@ -140,6 +140,24 @@ def _within(
     capabilities: frozenset[str],
     now: datetime,
 ) -> list[Candidate]:
+    values = _search(place, radius_km, brand=brand, capabilities=capabilities, now=now)
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql.load(__package__, "dealers_near"), values).fetchall()
+    return [
+        Candidate(
+            Dealer(
+                capabilities=frozenset(row.pop("capabilities")),
+                **{name: row[name] for name in Dealer.__struct_fields__ if name != "capabilities"},
+            ),
+            row["next_slot_at"],
+        )
+        for row in rows
+    ]
+
+
+def _search(
+    place: Place, radius_km: float, *, brand: str, capabilities: frozenset[str], now: datetime
+) -> dict[str, Any]:
     boxes = boxes_around(place, radius_km)
     values: dict[str, Any] = {
         "latitude": place.latitude,
@@ -155,18 +173,7 @@ def _within(
     for name, box in (("first", boxes[0]), ("second", boxes[-1])):
         # As PostgreSQL writes a box: two corners, x before y.
         values[name] = f"({box.west!r},{box.south!r}),({box.east!r},{box.north!r})"
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(sql.load(__package__, "dealers_near"), values).fetchall()
-    return [
-        Candidate(
-            Dealer(
-                capabilities=frozenset(row.pop("capabilities")),
-                **{name: row[name] for name in Dealer.__struct_fields__ if name != "capabilities"},
-            ),
-            row["next_slot_at"],
-        )
-        for row in rows
-    ]
+    return values
 
 
 def _choice(candidate: Candidate, distance_km: float, now: datetime) -> Choice | None:

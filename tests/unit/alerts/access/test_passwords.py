@@ -2,7 +2,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.access.passwords import LONGEST, Passwords, PasswordTooWeak, check_password, passwords, waits_s
@@ -18,6 +18,7 @@ def test_a_password_is_kept_as_argon2id_with_what_the_docs_say() -> None:
     assert passwords().is_outdated(CHEAP.hash("nine brown foxes"))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=LONGEST), st.text(max_size=LONGEST))
 def test_the_right_password_and_no_other(password: str, other: str) -> None:
     kept = CHEAP.hash(password)
