@@ -21,7 +21,6 @@ class Scope(StrEnum):
     # Telephone numbers in full, for a dialler.
     ALERTS_PHONES = "alerts:phones"
     COUPONS_REDEEM = "coupons:redeem"
-    FINDINGS_WRITE = "findings:write"
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

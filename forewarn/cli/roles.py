@@ -18,4 +18,3 @@ class ScopeName(StrEnum):
     ALERTS_READ = "alerts:read"
     ALERTS_PHONES = "alerts:phones"
     COUPONS_REDEEM = "coupons:redeem"
-    FINDINGS_WRITE = "findings:write"
