@@ -172,6 +172,18 @@ def capability(key: str, language: str) -> str:
     return translator(language)(_CAPABILITIES.get(key, key))
 
 
+def role(name: str, language: str) -> str:
+    """Return what somebody does here."""
+    t = translator(language)
+    names = {
+        "agent": t("call-centre agent"),
+        "supervisor": t("supervisor"),
+        "safety": t("safety desk"),
+        "dealer": t("dealer workshop"),
+    }
+    return names.get(name, name)
+
+
 def powertrain(key: str, language: str) -> str:
     """Return how a car is driven: bev, phev or ice."""
     return translator(language)(_POWERTRAINS.get(key, key))

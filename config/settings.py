@@ -125,6 +125,45 @@ class StoreSettings(_Group):
 class WebSettings(_Group):
     host: str = Field("127.0.0.1", description="Address the work list listens on.")
     port: Port = Field(8080, description="Port the work list listens on.")
+    names: str | None = Field(
+        None, description="Host names that browsers reach the work list by, comma-separated; needed past this machine."
+    )
+    cert_file: Path | None = Field(None, description="Certificate of the work list; given, it speaks TLS.")
+    key_file: Path | None = Field(None, validate_default=True, description="Private key of that certificate.")
+    proxy: str | None = Field(
+        None, description="Addresses of the proxy that speaks TLS for the work list, comma-separated."
+    )
+    session_idle_min: int = Field(
+        60, ge=1, le=1440, description="Minutes without a request after which a session is over."
+    )
+    session_max_h: int = Field(12, ge=1, le=168, description="Hours after which a session is over in any case.")
+
+    @field_validator("key_file")
+    @classmethod
+    def _belongs_to_certificate(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
+        if (key_file is None) != (info.data.get("cert_file") is None):
+            raise ValueError("web.cert_file and web.key_file go together: set both or none")
+        return key_file
+
+    @property
+    def is_secure(self) -> bool:
+        """Tell whether browsers reach the work list by TLS, Forewarn's own or a proxy's."""
+        return self.cert_file is not None or self.proxy is not None
+
+    @property
+    def address(self) -> str:
+        """Return the address of the work list, for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.proxy is not None and self.names:
+            return f"https://{listed(self.names)[0]}/"
+        if self.cert_file is not None:
+            return f"https://{listed(self.names)[0] if self.names else host}:{self.port}/"
+        return f"http://{host}:{self.port}/"
+
+
+def listed(text: str | None) -> list[str]:
+    """Return the parts of a comma-separated setting."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 class ScheduleSettings(_Group):

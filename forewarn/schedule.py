@@ -23,7 +23,7 @@ from config.settings import ScheduleSettings, Settings
 from config.signals import catalogue
 from ingest.store.connection import DatabaseAway, connect
 
-JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report"]
+JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
@@ -34,6 +34,9 @@ _DAYS_AHEAD = timedelta(days=7)
 _AGAIN_AFTER = timedelta(hours=1)
 # A run without an outcome after that long was killed, or has lost its database before it could tell.
 _GIVEN_UP_AFTER = timedelta(days=1)
+# One more than an owner may book ahead, so that the last of those is there before it can be asked for.
+_SLOT_DAYS = 16
+_SLOTS_EVERY = timedelta(hours=6)
 
 _log = structlog.get_logger(__name__)
 
@@ -158,7 +161,7 @@ def report(context: JobContext) -> Any:
 
 
 @contextmanager
-def _recorded(context: JobContext, job: Literal["judge", "refresh", "expire"]) -> Iterator[dict[str, Any]]:
+def _recorded(context: JobContext, job: Literal["judge", "refresh", "expire", "slots"]) -> Iterator[dict[str, Any]]:
     """Leave a row in ``prediction.run`` about a job whose work is not the models'; yields what is to be noted of it."""
     from models.runs import recorded_run
 
@@ -167,6 +170,16 @@ def _recorded(context: JobContext, job: Literal["judge", "refresh", "expire"]) -
         recorded_run(conn, job, clock=context.clock) as run,
     ):
         yield run.detail
+
+
+def slots(context: JobContext) -> Any:
+    """Make the appointment slots of the days to come."""
+    from alerts.slots import make_slots
+
+    with _recorded(context, "slots") as detail, connect(context.dsn, role="alerts", autocommit=True) as conn:
+        made = make_slots(conn, now=context.clock(), days=_SLOT_DAYS)
+        detail["made"] = made
+    return made
 
 
 def _bring_up_to_date(context: JobContext) -> None:
@@ -184,6 +197,7 @@ JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
     "expire": expire,
     "drift": drift,
     "report": report,
+    "slots": slots,
 }
 
 
@@ -196,6 +210,7 @@ def triggers(settings: ScheduleSettings) -> dict[JobName, BaseTrigger]:
         "refresh": timedelta(minutes=settings.refresh_every_min),
         "expire": timedelta(hours=settings.expire_every_h),
         "drift": timedelta(hours=settings.drift_every_h),
+        "slots": _SLOTS_EVERY,
     }
     recurring: dict[JobName, BaseTrigger] = {
         name: IntervalTrigger(seconds=int(interval.total_seconds()), timezone=UTC) for name, interval in every.items()

@@ -5,7 +5,20 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, drift, evaluate, ingest, models, replay, simulate, system
+from forewarn.cli import (
+    accounts,
+    alerts,
+    bench,
+    dealers,
+    drift,
+    evaluate,
+    ingest,
+    keys,
+    models,
+    replay,
+    simulate,
+    system,
+)
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -24,6 +37,9 @@ evaluate.add_to(app)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(dealers.app, name="dealers")
 app.add_typer(bench.app, name="bench")
 
 

@@ -156,12 +156,13 @@ def test_a_data_folder_that_cannot_be_is_one_line(command, place, capsys, monkey
 
 @pytest.mark.parametrize("served", [True, False])
 def test_a_demo_says_whether_its_list_is_served(served, capsys, tmp_path):
-    result = DemoResult(Settings(), Outcomes(), [], tmp_path)
+    result = DemoResult(Settings(), Outcomes(), [], tmp_path, ("agent", "dealer"), "abcd-efgh")
     system._show(result, served=served)
     said = capsys.readouterr().out
     assert ("Work list: http://127.0.0.1:8080/" in said) is served
     assert ("not served now" in said) is not served
     assert f"FOREWARN_DATA_DIR={tmp_path}" in said
+    assert "Sign in as agent or dealer, with the password abcd-efgh" in said
 
 
 def test_the_cause_of_a_failure_counts():
