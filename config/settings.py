@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.errors import UserMistake
 
 # Never shown, not even when they are wrong.
-_SECRET = frozenset({"database.dsn", "mqtt.password", "models.tracking_uri"})
+_SECRET = frozenset(
+    {"database.dsn", "mqtt.password", "models.tracking_uri", "charging.gateway_token", "charging.smtp_password"}
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -166,6 +168,45 @@ def listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
+class PartnerSettings(_Group):
+    host: str = Field("127.0.0.1", description="Address the server for charging partners listens on.")
+    port: Port = Field(8090, description="Port the server for charging partners listens on.")
+    cert_file: Path | None = Field(
+        None, description="Certificate of that server, with its chain; given, it speaks TLS."
+    )
+    key_file: Path | None = Field(None, description="Private key of that certificate.")
+    behind_proxy: bool = Field(
+        False, description="A proxy in front of that server does TLS; without either it listens on this machine alone."
+    )
+    public_url: str | None = Field(
+        None, description="Address by which partners reach that server; unset takes host and port."
+    )
+    master_key: Path | None = Field(
+        None, description="File with the key that partners' keys are sealed with; unset is partners.key in data_dir."
+    )
+    operator_id: str = Field(
+        "FOREWARN1", min_length=1, max_length=60, description="Our OperatorID of T/CEC 102, when we ask an operator."
+    )
+    country_code: str = Field("CN", pattern="^[A-Z]{2}$", description="Our country code of OCPI.")
+    party_id: str = Field("FWN", pattern="^[A-Z0-9]{3}$", description="Our party id of OCPI.")
+    clock_tolerance_s: int = Field(
+        300, ge=30, le=900, description="So far a partner's clock may be off ours, either way, in s."
+    )
+    rate_per_s: float = Field(
+        50, gt=0, le=10_000, description="Messages a second of one partner; a danger that is new passes all the same."
+    )
+    burst: int = Field(500, ge=1, le=100_000, description="Messages that a partner may send at once.")
+    body_kib: int = Field(256, ge=16, le=10_240, description="Largest message of a partner, in KiB.")
+    refresh_s: float = Field(2.0, ge=0.1, le=60, description="Seconds until a new, rotated or revoked key is known.")
+
+    def address(self) -> str:
+        """Return where partners reach the server."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.cert_file is not None else 'http'}://{host}:{self.port}"
+
+
 class ScheduleSettings(_Group):
     score_every_min: int = Field(60, ge=1, description="Minutes between scorings.")
     judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
@@ -189,6 +230,44 @@ class ModelSettings(_Group):
     )
     tracking_uri: str | None = Field(
         None, description="MLflow's store, as sqlite:///… or postgresql+psycopg://…; unset is a file under data_dir."
+    )
+
+
+class ChargingSettings(_Group):
+    fleet_policy: Literal["stop", "ask"] = Field(
+        "stop", description="Whether a car in danger is told to stop charging at once, or a person is asked first."
+    )
+    pile_policy: Literal["stop", "ask"] = Field(
+        "stop", description="The same of piles, where their operator's contract says nothing else."
+    )
+    stop_within_s: int = Field(600, ge=1, description="A danger older than that when it arrives stops nothing, in s.")
+    stop_valid_s: int = Field(120, ge=30, description="Seconds that a request to stop is good for.")
+    confirm_within_s: float = Field(
+        10.0, ge=0.5, le=120, description="Seconds after which an unconfirmed stop is asked again, then phoned."
+    )
+    receipt_within_s: int = Field(60, ge=1, description="Seconds an owner has to confirm before the desk phones.")
+    remind_every_s: int = Field(60, ge=5, description="Seconds between messages to an owner who does not confirm.")
+    acknowledge_within_s: int = Field(
+        60, ge=5, description="Seconds the desk has to take a case before its supervisor is told."
+    )
+    specialist_within_min: int = Field(45, ge=1, description="Minutes within which a specialist is to be there.")
+    gateway_url: str | None = Field(
+        None, pattern=r"^https?://", description="Gateway for text messages and the app: gets a POST a message."
+    )
+    gateway_token: str | None = Field(None, description="Bearer token of that gateway.")
+    smtp_host: str | None = Field(None, description="Mail server for messages to owners.")
+    smtp_port: Port = Field(587, description="Its port.")
+    smtp_from: str | None = Field(None, description="Sender of those messages.")
+    smtp_username: str | None = Field(None, description="User name at the mail server; given, the link is TLS.")
+    smtp_password: str | None = Field(None, description="Password at the mail server.")
+    message_file: Path | None = Field(
+        None, description="File to which messages to owners are appended, for trying things out."
+    )
+    supervisor: str | None = Field(
+        None, description="Phone number, through the gateway, of who is told when nobody at the desk takes a case."
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address under which owners reach this server, for their receipts."
     )
 
 
@@ -218,8 +297,10 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
+    partners: PartnerSettings = PartnerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     models: ModelSettings = ModelSettings()
+    charging: ChargingSettings = ChargingSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
     @classmethod

@@ -25,6 +25,9 @@ CHARGING_FILTERS = (
 # ISO 3779 leaves out I, O and Q, which look like digits.
 VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 
+# What cars say became of a command.
+COMMAND_ANSWERS = "v1/vehicles/+/commands/ack"
+
 _KINDS: dict[str, Kind] = {
     "telemetry": "telemetry",
     "gbt32960": "gbt32960",
@@ -77,6 +80,10 @@ def events(vin: str) -> str:
 
 def gbt32960(vin: str) -> str:
     return f"v1/vehicles/{vin}/gbt32960"
+
+
+def commands(vin: str) -> str:
+    return f"v1/vehicles/{vin}/commands"
 
 
 def consent(vin: str) -> str:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from alerts.access.passwords import Passwords, passwords
-from alerts.web import pages, sign_in
+from alerts.web import pages, safety, sign_in
+from alerts.web.changes import Changes
 from alerts.web.guard import Anyone, FormRefused, NotAllowed, NotSignedIn, anyone, check_declared
 from alerts.web.rendering import PLOTLY_SCRIPT, Pages, language_of
 from alerts.web.sign_in import SIGN_IN, SignInDesk
@@ -80,7 +81,11 @@ def create_app(
     app.state.visits = Visits(web)
     app.state.desk = SignInDesk(hasher or passwords())
     app.include_router(sign_in.router)
+    app.state.pages.add_globals(safety.globals_of_templates())
+    # The pool is not open yet, or not there, when an application is only looked at.
+    app.state.changes = Changes(lambda: pool.connection())
     app.include_router(pages.router)
+    app.include_router(safety.router)
     app.mount("/static", _PublicFiles(packages=[("alerts.web", "static")]), name="static")
     app.add_api_route(
         PLOTLY_SCRIPT,
@@ -93,7 +98,7 @@ def create_app(
         app.add_exception_handler(refusal, answer)
     app.middleware("http")(_secure)
     # A web site that an agent visits must not reach this server under a name of its own (DNS rebinding).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=host_names(web))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*host_names(web), *_host_of_receipts(settings)])
     check_declared(app)
     return app
 
@@ -127,6 +132,12 @@ def host_names(web: WebSettings) -> list[str]:
     """Return the names under which the server answers: those that were set, and this machine's own for itself."""
     own = [] if web.host in ("0.0.0.0", "::", "") else [web.host]  # noqa: S104
     return [*listed(web.names), "localhost", "127.0.0.1", "[::1]", *own]
+
+
+def _host_of_receipts(settings: Settings) -> list[str]:
+    """Return the host under which owners confirm messages: a proxy that lets nothing else through has its own."""
+    host = urlsplit(settings.charging.public_url or "").hostname
+    return [host] if host is not None else []
 
 
 def _is_loopback(host: str) -> bool:

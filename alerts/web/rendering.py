@@ -38,6 +38,10 @@ class Pages:
         self._environment.globals.update(wording=wording, plotly_script=PLOTLY_SCRIPT, version=version("forewarn"))
         self._environment.filters.update(sentence=sentence, capital=capital, percent=percent)
 
+    def add_globals(self, values: dict[str, Any]) -> None:
+        """Let templates call these by name."""
+        self._environment.globals.update(values)
+
     def translator(self, language: str | None) -> Translate:
         """Return the translator of a visitor's language."""
         return translator(language or self.language)
@@ -59,6 +63,7 @@ class Pages:
         now = self.clock()
         text = self._environment.get_template(template).render(
             t=t,
+            translator=self.translator,
             language=language,
             here=here or request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             caller=caller,

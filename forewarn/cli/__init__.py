@@ -9,12 +9,14 @@ from forewarn.cli import (
     accounts,
     alerts,
     bench,
+    charging,
     dealers,
     drift,
     evaluate,
     ingest,
     keys,
     models,
+    partner,
     replay,
     simulate,
     system,
@@ -40,6 +42,8 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dealers.app, name="dealers")
+app.add_typer(charging.app, name="charging")
+app.add_typer(partner.app, name="partner")
 app.add_typer(bench.app, name="bench")
 
 

@@ -36,6 +36,28 @@ def ingest(
 
 
 @app.command()
+def alarm(
+    alarms: Annotated[int, typer.Option(min=3, max=100_000, help="Dangers, a third by each way.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure how long a danger takes to the stop and to the owner.
+
+    A third arrives from partners by HTTP, a third from piles and a third from
+    cars by MQTT, beside bulk ingest at 80 % of what this machine stores.
+    Servers of its own, in a temporary folder; needs the broker mosquitto. The
+    exit code is 1 when an alarm was lost.
+
+    Example: forewarn bench alarm --json
+    """
+    from forewarn.bench.alarm import bench_alarm
+
+    result = bench_alarm(settings_of_process(), alarms=alarms, say=say)
+    _show(result, as_json=as_json)
+    if result.lost:
+        raise typer.Exit(1)
+
+
+@app.command()
 def storage(
     cars: Annotated[int, typer.Option(min=2, max=5000, help="Cars in the simulated fleet.")] = 60,
     days: Annotated[int, typer.Option(min=3, max=400, help="Days they have driven.")] = 21,

@@ -45,6 +45,8 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
             # Only the stated proxy is believed when it says that a browser came by TLS.
             proxy_headers=settings.web.proxy is not None,
             forwarded_allow_ips=listed(settings.web.proxy),
+            # The safety desk's pages listen for ever.
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         if child:

@@ -67,12 +67,14 @@ def _program() -> str:
 def up() -> None:
     """Run the whole system until Ctrl-C.
 
-    Servers, ingest, schedule and work list, each restarted when it ends.
+    Servers, ingest, the watch over charging, schedule and work list, each
+    restarted when it ends.
 
     Example: forewarn up
     """
     import threading
 
+    from alerts.charging.partners.serving import bind, check_listening
     from forewarn.delivery import ingest_workers, only_ingest
     from forewarn.embedded.keeper import kept_alive
     from forewarn.supervisor import Child, Supervisor, child_environment, stop_on_signals
@@ -81,8 +83,11 @@ def up() -> None:
     stop_on_signals(stop)
     with opened(broker=True, patient=True) as settings:
         check_free(settings)
+        check_listening(settings.partners)
+        bind(settings.partners).close()
         children = [
             *ingest_workers(settings),
+            Child("charging", ("charging", "run", "--child")),
             Child("schedule", ("schedule", "--child")),
             Child("web", ("serve", "--child")),
         ]
@@ -91,6 +96,7 @@ def up() -> None:
             say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
             say(f"Work list {settings.web.address}")
             say_who_may_sign_in(settings)
+            say(f"Partners {settings.partners.address()}/docs")
             say("Ctrl-C ends everything.")
             Supervisor(children, environment=child_environment(settings)).run(stop)
 

@@ -76,16 +76,22 @@ def connect(
     return connection
 
 
-def open_pool(dsn: str, *, role: Role, max_size: int = 8) -> ConnectionPool[psycopg.Connection[TupleRow]]:
+def open_pool(
+    dsn: str, *, role: Role, max_size: int = 8, timeout_s: float = 30.0, patient: bool = False
+) -> ConnectionPool[psycopg.Connection[TupleRow]]:
     """Open a pool of connections that have the rights of ``role``.
 
-    Raises : DatabaseUnreachable, when the first connection cannot be made
+    timeout_s : longest wait for one of them
+    patient   : a database that is away is no reason to end: whoever asks for a connection is told
+    Raises    : DatabaseUnreachable, when the first connection cannot be made
     """
-    connect(dsn, role=role).close()
+    if not patient:
+        connect(dsn, role=role).close()
     return ConnectionPool(
         dsn,
         min_size=1,
         max_size=max_size,
+        timeout=timeout_s,
         configure=_configure(role),
         kwargs={"application_name": f"forewarn {role}"},
         open=True,

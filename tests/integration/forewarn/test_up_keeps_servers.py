@@ -25,6 +25,7 @@ from forewarn.embedded.processes import runs
 
 def _environment(folder, web_port) -> dict[str, str]:
     own = {"FOREWARN_DATA_DIR": str(folder), "FOREWARN_WEB__PORT": str(web_port)}
+    own["FOREWARN_PARTNERS__PORT"] = str(free_port())
     return {name: value for name, value in os.environ.items() if not name.startswith("FOREWARN_")} | own
 
 

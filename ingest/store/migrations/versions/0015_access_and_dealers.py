@@ -3,7 +3,7 @@
 from ingest.store.migrations import run_sql
 
 revision = "0015_access_and_dealers"
-down_revision = "0011_registry"
+down_revision = "0014_partners"
 
 
 def upgrade() -> None:
