@@ -20,6 +20,7 @@ from models.labels import days_to_lamp, lamps_of
 # anything to see before; "unlit": the lamp came on later or never, since a workshop found the fault or it stayed weak.
 Group = Literal["foreseeable", "sudden", "unlit", "healthy"]
 
+DAY_S = 86_400.0
 DAYS_PER_MONTH = 365.25 / 12
 LEAST_LEAD_D = 1.0
 COVERAGE = 0.95
@@ -38,8 +39,8 @@ class Judged:
     vehicles : how many cars were scored
     car_days : for how many days, added up
     cars     : DataFrame, one row per car that broke or was warned of: vehicle_id, group, fault_mode (None: healthy),
-               gradual, warned (between onset and lamp), lead_d (NaN: no hit), named (the fault mode of the hit, None: no
-               hit), false_warnings
+               gradual, warned (between onset and lamp), lead_d (NaN: no hit), named (the hit's fault mode, None: no hit),
+               false_warnings
     warnings : DataFrame: WARNING_COLUMNS, verdict: "hit" (the first one between a foreseeable fault's onset and its
                lamp), "again" (another one of those), "false" (of a healthy car), "early" (before there was a fault:
                false too), "late" (when the lamp was or had been on), "apart" (of a fault that is sudden or unlit)
@@ -191,7 +192,7 @@ def _cars(known: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
         }
     )
     hits = told[told["verdict"] == "hit"].set_index("vehicle_id")
-    lead_d = (hits["lamp_on_at"] - hits["first_flagged_at"]) / pd.Timedelta(days=1)
+    lead_d = (hits["lamp_on_at"] - hits["first_flagged_at"]).dt.total_seconds() / DAY_S
     named = dict(zip(hits.index, hits["fault_mode"], strict=True))
     needless = told.loc[told["verdict"].isin(("false", "early")), "vehicle_id"].value_counts()
     cars["warned"] = cars["vehicle_id"].isin(told.loc[told["verdict"].isin(("hit", "again", "apart")), "vehicle_id"])
@@ -312,7 +313,8 @@ def _resampled(tallies: Sequence[NDArray[np.int64]], *, seed: int) -> NDArray[np
     """Draw as many cars again from each fleet, DRAWS times: only how many fall into each kind matters."""
     random = np.random.default_rng(seed)
     drawn = [random.multinomial(tally.sum(), tally / max(tally.sum(), 1), DRAWS) for tally in tallies]
-    return np.sum(drawn, axis=0, dtype=np.int64)
+    together: NDArray[np.int64] = np.sum(drawn, axis=0, dtype=np.int64)
+    return together
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
@@ -368,7 +370,7 @@ def reliability(
         return None
     at = np.minimum((said * bins).astype(np.int64), bins - 1)
     rows = np.bincount(at, minlength=bins)
-    predicted, observed = (np.bincount(at, weights=values, minlength=bins) for values in (said, was))
+    predicted, observed = (np.bincount(at, weights=values, minlength=bins).astype(np.float64) for values in (said, was))
     base = float(was.mean())
     return Reliability(
         predicted=_means(predicted, rows),

@@ -213,7 +213,7 @@ def test_the_interval_is_that_of_cars_drawn_again():
 def test_a_lamp_counts_for_the_rows_whose_horizon_reaches_it():
     mode = fault_modes()["tyre_leak"]
     index = pd.MultiIndex.from_product(
-        [pd.to_datetime([day(number).replace(tzinfo=None) for number in range(0, 20)]), [1, 2]],
+        [pd.to_datetime([day(number).replace(tzinfo=None) for number in range(20)]), [1, 2]],
         names=["as_of", "vehicle_id"],
     )
     rows = pd.DataFrame({"tyre_leak": 0.5}, index=index)
