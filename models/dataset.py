@@ -16,7 +16,7 @@ from config.faults import FaultMode
 from ingest.store import events, readings
 from ingest.store.frames import frame
 from models.days import day_numbers, days_before, midnight
-from models.features import Feature, feature_rows_of_days
+from models.features import Feature, columns_of, feature_rows_of_days
 from models.labels import lamp_labels, lamps_of
 
 # Neighbouring days of one car say nearly the same; every third is enough and a third of the work.
@@ -84,11 +84,6 @@ def read_stored(
         received_before=as_of,
     )
     return Stored(aggregates, events.lamps(conn, received_before=as_of), read_vehicles(conn))
-
-
-def columns_of(features: Sequence[Feature]) -> list[str]:
-    """Return the columns of the reading that features need, each once."""
-    return list(dict.fromkeys(feature.column for feature in features))
 
 
 def training_days(mode: FaultMode, aggregates: pd.DataFrame, *, until: datetime) -> list[datetime]:

@@ -12,10 +12,10 @@ import psycopg
 
 from config.faults import FaultMode, fault_modes
 from ingest.store import events, readings
-from models.dataset import NotEnoughData, columns_of, read_vehicles
+from models.dataset import NotEnoughData, read_vehicles
 from models.days import days_before, start_of_day
 from models.explain import explain
-from models.features import Feature, feature_rows, reach_of
+from models.features import Feature, columns_of, feature_rows, reach_of
 from models.labels import lamps_of, quiet_vehicles
 from models.registry import LoadedModel, NoModel, champions, load_model
 from models.runs import Clock, recorded_run, utc_now
