@@ -1,0 +1,163 @@
+"""Baselines: what each would flag, and that what there is to choose is chosen for the best."""
+
+from datetime import timedelta
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+
+from config.faults import fault_modes
+from models.baselines import (
+    STANDARD,
+    THRESHOLD,
+    Limit,
+    Rule,
+    best_cut,
+    held_score,
+    isolation_forest,
+    lesson,
+    moved_earlier,
+    single_feature,
+    standard_features,
+)
+from models.dataset import Stored
+from models.decision import Hysteresis, flags_of
+from models.features import Feature
+from models.fleet_scores import base_rows
+from models.peers import own_features
+from models.watched import features_of
+from tests.unit.models.frames import aggregates, day, lamps
+
+RULE = Hysteresis(opens=2, of=3, closes_below=0.7, closes_after=3)
+MODE = fault_modes()["lv_battery"]
+REST = Feature("lv_battery_v", "rest", "lowest", 3)
+DRIVE = Feature("lv_battery_v", "drive", "level", 3)
+DAYS = 60
+
+
+def fleet(*, cars=60, sick=12, seed=0):
+    """Batteries of which the first ``sick`` lose voltage for twenty days until their lamp."""
+    random = np.random.default_rng(seed)
+    rows, lit, wrong = [], [], []
+    for car in range(1, cars + 1):
+        level = random.normal(12.6, 0.05)
+        lamp = int(random.integers(30, DAYS - 2)) if car <= sick else None
+        for at in range(DAYS):
+            sag = 0.0 if lamp is None else 0.05 * max(0, 20 - max(lamp - at, 0))
+            for regime, base in (("rest", level - sag), ("drive", 14.0)):
+                rows.append((car, at, at, regime, (base + random.normal(0, 0.02, 3)).tolist()))
+        if lamp is not None:
+            lit.append((car, day(lamp), "lv_battery", "on"))
+            wrong.append((car, day(lamp - 20), day(lamp)))
+    faults = pd.DataFrame(
+        {
+            "vehicle_id": [car for car, _, _ in wrong],
+            "fault_mode": "lv_battery",
+            "onset_at": pd.to_datetime([onset for _, onset, _ in wrong], utc=True),
+            "lamp_on_at": pd.to_datetime([lamp for _, _, lamp in wrong], utc=True),
+            "has_precursor": True,
+            "gradual": True,
+        }
+    )
+    vehicles = pd.DataFrame({"vehicle_id": range(1, cars + 1), "powertrain": "bev", "model": "A"})
+    return Stored(aggregates(rows), lamps(lit), vehicles), faults
+
+
+@pytest.fixture(scope="module")
+def taught():
+    stored, faults = fleet()
+    columns = {feature.column for feature in features_of(MODE)}
+    features = [REST, DRIVE, *standard_features(MODE)]
+    known = own_features(features)
+    rows = base_rows(stored, known, days=[day(at) for at in range(7, DAYS)])
+    assert columns
+    for feature in own_features(features_of(MODE)):
+        if feature.name not in rows:
+            rows[feature.name] = np.float32(np.nan)
+    rows[[feature.name for feature in own_features(features_of(MODE)) if feature.column == "lv_battery_v"]] = 12.0
+    rows[[feature.name for feature in known]] = base_rows(stored, known, days=[day(at) for at in range(7, DAYS)])
+    return lesson(MODE, rows, stored, faults, features=features, until=day(DAYS), rule=RULE)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.8]), min_size=1, max_size=12), st.floats(0.05, 0.85))
+def test_a_cut_is_reached_exactly_when_the_decision_opens_a_flag(scores, cut):
+    values = np.array(scores)
+    held = held_score(values, np.array([0]), RULE)
+    assert (held.max() >= cut) == flags_of(values[:, None], cut, RULE).any()
+
+
+def test_what_one_car_showed_does_not_flag_the_next():
+    held = held_score(np.array([0.1, 0.9, 0.9, 0.1]), np.array([0, 2]), RULE)
+    assert held.tolist() == [-np.inf, 0.1, -np.inf, 0.1]
+
+
+def test_the_cut_that_catches_most_for_the_fewest_calls():
+    sick = np.array([9.0, 7.0, 5.0, -np.inf])
+    healthy = np.concatenate([np.zeros(195), [6.0]])
+    # One call in 196 healthy cars weighs as much as one in the fleet has: at 6 and below precision falls.
+    cut, f1 = best_cut(sick, healthy, faulty_share=0.02)
+    assert cut == pytest.approx(6.5)
+    assert f1 == pytest.approx(2 * 2 / (2 + 4))
+    cut, f1 = best_cut(sick, healthy, faulty_share=0.5)
+    assert cut == pytest.approx(2.5)
+    assert f1 == pytest.approx(2 * 3 / (3 + 4 * 1 / 196 + 4))
+
+
+def test_nothing_to_catch_is_no_cut():
+    assert best_cut(np.array([-np.inf]), np.array([1.0])) == (np.inf, 0.0)
+    assert best_cut(np.array([]), np.array([1.0])) == (np.inf, 0.0)
+
+
+def test_hits_are_after_the_onset_and_before_the_lamp(taught):
+    owner = np.repeat(np.arange(len(taught.begins)), np.diff(np.append(taught.begins, len(taught.rows))))
+    assert taught.sick.sum() == 12
+    assert (taught.healthy == ~taught.sick).all()
+    as_of = taught.rows.index.get_level_values("as_of")
+    own = as_of[(owner == 0)][taught.counts[owner == 0]]
+    lamp = taught.rows.index.get_level_values("as_of")[owner == 0].max()
+    # Nineteen midnights lie between an onset and a lamp twenty days later; the lamp's own is not one of them.
+    assert len(own) == 19
+    assert own.max() + timedelta(days=1) == lamp + timedelta(days=0)
+    assert not taught.counts[~np.isin(owner, np.flatnonzero(taught.sick))].any()
+
+
+def test_the_single_feature_is_the_one_that_shows_the_fault(taught):
+    rule = single_feature(taught, [DRIVE, REST])
+    assert [(limit.feature, limit.side) for limit in rule.limits] == [(REST, -1)]
+    assert 11.6 < rule.limits[0].cut < 12.55
+    sick, healthy = taught.peaks(rule.probability(taught.rows))
+    assert (sick >= THRESHOLD).mean() > 0.9
+    assert (healthy < THRESHOLD).all()
+
+
+def test_the_standards_threshold_is_moved_towards_what_is_usual_and_no_further(taught):
+    rule = moved_earlier(MODE, taught)
+    assert len(rule.limits) == 1
+    assert STANDARD["lv_battery"][0].limit < rule.limits[0].cut < 12.6
+    late = Rule((Limit(rule.limits[0].feature, -1, STANDARD["lv_battery"][0].limit, 0.1),))
+    sick, healthy = taught.peaks(rule.probability(taught.rows))
+    assert (sick >= THRESHOLD).sum() > (taught.peaks(late.probability(taught.rows))[0] >= THRESHOLD).sum()
+    assert (healthy < THRESHOLD).all()
+
+
+def test_a_rule_is_at_its_threshold_where_the_cut_is_and_silent_without_a_value():
+    rule = Rule((Limit(REST, -1, 12.0, 0.1), Limit(DRIVE, +1, 15.0, 0.1)))
+    rows = pd.DataFrame({REST.name: [12.0, 11.9, 12.1, np.nan, 12.5], DRIVE.name: [14.0, 14.0, np.nan, np.nan, 15.1]})
+    score = rule.probability(rows)
+    assert score[0] == THRESHOLD
+    assert (score[[1, 4]] > THRESHOLD).all()
+    assert (score[[2, 3]] < THRESHOLD).all()
+
+
+def test_the_forest_keeps_to_its_budget_of_needless_calls(taught):
+    forest = isolation_forest(taught, [REST, DRIVE], modes=1, seed=1)
+    sick, healthy = taught.peaks(forest.probability(taught.rows))
+    assert (healthy < THRESHOLD).all()
+    assert (sick >= THRESHOLD).any()
+
+
+def test_every_mode_has_a_standard_threshold_of_signals_that_exist():
+    assert STANDARD.keys() == fault_modes().keys()
+    assert all(standard_features(mode) for mode in fault_modes().values())
