@@ -6,7 +6,6 @@ choose is chosen on the cars that the models learn from.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 
 import msgspec
@@ -16,17 +15,20 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
 from config.faults import FaultMode
-from models.dataset import Stored
+from models.dataset import KnownFleet
 from models.decision import Hysteresis
 from models.features import Feature, Regime
 from models.fleet_scores import scored_rows
+from models.labels import days_to_lamp, lamps_of
 from models.peers import with_peers
 from models.protocol import DAYS_PER_MONTH
+from models.thresholds import RIGHT_WITHIN
 from models.watched import features_of
 
 Floats = NDArray[np.float64]
 
-# What goes on for a baseline's cut: from there on its score counts as likely.
+BASELINES = ("standard thresholds, earlier", "best single feature", "isolation forest")
+# The score at a baseline's cut: from there on a car is flagged.
 THRESHOLD = 0.5
 # Training fleets have many more faults than a fleet has; what is chosen on them is to suit one with so many.
 FAULTY_SHARE = 0.02
@@ -100,7 +102,7 @@ class Forest:
 
 
 def _score(margin: Floats) -> Floats:
-    """Return what passes for a probability; margins are in spreads, and beyond thirty there is nothing to tell apart."""
+    """Return what passes for a probability; margins are in spreads, and thirty are as good as more."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margin, -30.0, 30.0))), dtype=np.float64)
 
 
@@ -153,7 +155,7 @@ class Lesson:
     begins  : (n_cars,) first row of each car
     sick    : (n_cars,) whether it has the fault and lights its lamp
     healthy : (n_cars,) whether nothing is wrong with it
-    counts  : (n_rows,) of a sick car whether a flag would be a hit: after the onset and before the lamp
+    counts  : (n_rows,) of a sick car whether a flag would be a hit: before the lamp and not long before
     rule    : when a flag opens
     """
 
@@ -165,7 +167,7 @@ class Lesson:
     rule: Hysteresis
 
     def peaks(self, score: Floats) -> tuple[Floats, Floats]:
-        """Return from which cut down each sick car would be caught, and each healthy one called: (n_sick,), (n_healthy,).
+        """Return from which cut down each sick car would be caught, each healthy one called: (n_sick,), (n_healthy,).
 
         score : (n_rows,) the greater the worse; NaN was not seen
         """
@@ -201,46 +203,47 @@ def held_score(score: Floats, begins: NDArray[np.int64], rule: Hysteresis) -> Fl
     return np.asarray(np.sort(recent, axis=0)[rule.of - rule.opens], dtype=np.float64)
 
 
-def lesson(
-    mode: FaultMode,
-    rows: pd.DataFrame,
-    stored: Stored,
-    faults: pd.DataFrame,
-    *,
-    features: Sequence[Feature],
-    until: datetime,
-    rule: Hysteresis,
-) -> Lesson:
+def lesson(mode: FaultMode, fleet: KnownFleet, features: Sequence[Feature], *, rule: Hysteresis) -> Lesson:
     """Return what the baselines of one mode can be chosen on.
 
-    rows   : of every day of scoring, as of ``models.fleet_scores.base_rows`` with what is behind ``features``
-    faults : as of ``models.protocol.TRUTH_COLUMNS``, what was wrong with these cars
-    until  : lamps from then on were not waited for
+    fleet    : its rows hold what is behind ``features`` and behind the mode's own
+    features : with what is looked at by the mode's model, everything that is asked for
     """
-    scored = scored_rows(mode, with_peers(rows, stored.vehicles, features_of(mode)), features_of(mode), stored)
-    table = with_peers(rows, stored.vehicles, features)[scored]
-    table = table.swaplevel().sort_index()
+    # The standard and the model may look at the same.
+    asked = tuple({feature.name: feature for feature in features}.values())
+    own = features_of(mode)
+    watched = with_peers(fleet.rows, fleet.vehicles, own)
+    scored = scored_rows(mode, watched, fleet.lamps, fleet.vehicles)
+    table = with_peers(fleet.rows, fleet.vehicles, asked)[scored].swaplevel().sort_index()
     vehicle_id = table.index.get_level_values("vehicle_id").to_numpy(dtype=np.int64)
-    as_of = table.index.get_level_values("as_of").to_numpy(dtype="datetime64[us]")
+    as_of = table.index.get_level_values("as_of").to_numpy(dtype="datetime64[D]")
     cars, begins = np.unique(vehicle_id, return_index=True)
-    own = faults[faults["fault_mode"] == mode.key]
-    own = own[own["has_precursor"].astype(bool) & (own["lamp_on_at"] < until)].set_index("vehicle_id")
-    onset, lamp = (_instants(own[name].reindex(vehicle_id)) for name in ("onset_at", "lamp_on_at"))
+    left_d = days_to_lamp(lamps_of(mode, fleet.lamps), vehicle_id, as_of)
+    counts = (left_d > 0) & (left_d <= RIGHT_WITHIN * mode.horizon_d)
+    # A car in which a fault was found, or whose lamp is lit, is no example of one that nothing is wrong with.
+    found = [list(ids) for ids in fleet.spared.values()]
+    unsure = np.unique(np.concatenate([fleet.lamps["vehicle_id"].to_numpy(dtype=np.int64), *map(np.array, found)]))
     return Lesson(
         rows=table,
         begins=begins.astype(np.int64),
-        sick=np.isin(cars, own.index),
-        healthy=~np.isin(cars, faults["vehicle_id"]),
-        counts=(as_of > onset) & (as_of < lamp),
+        sick=np.isin(cars, vehicle_id[counts]),
+        healthy=~np.isin(cars, unsure),
+        counts=counts,
         rule=rule,
     )
 
 
-def _instants(column: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
-    instants: NDArray[np.datetime64] = (
-        pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+def joined_lessons(parts: Sequence[Lesson]) -> Lesson:
+    """Return the cars of several fleets as one."""
+    offsets = np.cumsum([0, *(len(part.rows) for part in parts[:-1])])
+    return Lesson(
+        rows=pd.concat([part.rows for part in parts]),
+        begins=np.concatenate([part.begins + offset for part, offset in zip(parts, offsets, strict=True)]),
+        sick=np.concatenate([part.sick for part in parts]),
+        healthy=np.concatenate([part.healthy for part in parts]),
+        counts=np.concatenate([part.counts for part in parts]),
+        rule=parts[0].rule,
     )
-    return instants
 
 
 def best_cut(sick: Floats, healthy: Floats, *, faulty_share: float = FAULTY_SHARE) -> tuple[float, float]:
@@ -283,8 +286,9 @@ def moved_earlier(mode: FaultMode, lesson: Lesson) -> Rule | None:
             towards = middle if alarm.side * (alarm.limit - middle) > 0 else alarm.limit
             limits.append(Limit(feature, alarm.side, alarm.limit + margin * (towards - alarm.limit), scale))
         rules.append(Rule(tuple(limits)))
-    worth = [_f1(lesson, rule.probability(lesson.rows)) for rule in rules]
-    return rules[int(np.argmax(worth))]
+    worth = np.array([_f1(lesson, rule.probability(lesson.rows)) for rule in rules])
+    # Of two that catch as many, the earlier.
+    return rules[int(np.flatnonzero(worth == worth.max())[-1])]
 
 
 def _f1(lesson: Lesson, probability: Floats) -> float:
@@ -333,3 +337,31 @@ def isolation_forest(lesson: Lesson, features: Sequence[Feature], *, modes: int,
     spread = max(float(np.std(anomaly[of_healthy])), 1e-9)
     # A hair above the first one that is one too many.
     return Forest(used, grown.sample, usual, seed, float(np.nextafter(odd[allowed], np.inf)), spread)
+
+
+def fit_baselines(
+    fleets: Sequence[KnownFleet], modes: Sequence[FaultMode], *, rule: Hysteresis, seed: int
+) -> dict[str, dict[str, Rule | Forest]]:
+    """Choose every baseline of every mode on the fleets that the models learn from.
+
+    fleets  : their rows hold what is behind ``features_asked`` of the modes; no two cars share a vehicle_id
+    Returns : by name of the baseline and by fault mode; a mode that a baseline can say nothing of is left out
+    """
+    found: dict[str, dict[str, Rule | Forest]] = {name: {} for name in BASELINES}
+    for mode in modes:
+        own = features_of(mode)
+        taught = joined_lessons([lesson(mode, fleet, features_asked([mode]), rule=rule) for fleet in fleets])
+        made = (
+            moved_earlier(mode, taught),
+            single_feature(taught, own),
+            isolation_forest(taught, own, modes=len(modes), seed=seed),
+        )
+        for name, one in zip(BASELINES, made, strict=True):
+            if one is not None:
+                found[name][mode.key] = one
+    return found
+
+
+def features_asked(modes: Sequence[FaultMode]) -> tuple[Feature, ...]:
+    """Return every feature that some baseline of these modes may look at."""
+    return tuple(feature for mode in modes for feature in (*features_of(mode), *standard_features(mode)))

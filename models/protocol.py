@@ -39,7 +39,7 @@ class Judged:
     vehicles : how many cars were scored
     car_days : for how many days, added up
     cars     : DataFrame, one row per car that broke or was warned of: vehicle_id, group, fault_mode (None: healthy),
-               gradual, warned (between onset and lamp), lead_d (NaN: no hit), named (the hit's fault mode, None: no hit),
+               gradual, warned (between onset and lamp), lead_d (NaN: no hit), named (the hit's fault mode, or None),
                false_warnings
     warnings : DataFrame: WARNING_COLUMNS, verdict: "hit" (the first one between a foreseeable fault's onset and its
                lamp), "again" (another one of those), "false" (of a healthy car), "early" (before there was a fault:

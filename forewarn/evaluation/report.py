@@ -62,7 +62,7 @@ def _render(template: str, evaluation: Evaluation, *, autoescape: bool, **values
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, number=number)
+    environment.globals.update(share=share, number=number)
     return environment.get_template(template).render(
         evaluation=evaluation,
         found=evaluation.together[MODEL],

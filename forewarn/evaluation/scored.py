@@ -98,7 +98,8 @@ def with_vehicle_ids(faults: pd.DataFrame, vins: Mapping[int, str]) -> pd.DataFr
 
 def score_fleet(contender: Contender, fleet: FleetRows) -> Scored:
     """Return what a contender says of every car on every day, and whom it names."""
-    found = probabilities(contender.models, fleet.rows, fleet.stored)
+    stored = fleet.stored
+    found = probabilities(contender.models, fleet.rows, lamps=stored.lamps, vehicles=stored.vehicles)
     return Scored(found, warnings_of(found, contender.thresholds))
 
 

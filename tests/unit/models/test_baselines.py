@@ -1,5 +1,6 @@
 """Baselines: what each would flag, and that what there is to choose is chosen for the best."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import hypothesis.strategies as st
@@ -17,15 +18,15 @@ from models.baselines import (
     best_cut,
     held_score,
     isolation_forest,
+    joined_lessons,
     lesson,
     moved_earlier,
     single_feature,
     standard_features,
 )
-from models.dataset import Stored
+from models.dataset import Stored, known_fleet
 from models.decision import Hysteresis, flags_of
 from models.features import Feature
-from models.fleet_scores import base_rows
 from models.peers import own_features
 from models.watched import features_of
 from tests.unit.models.frames import aggregates, day, lamps
@@ -40,45 +41,28 @@ DAYS = 60
 def fleet(*, cars=60, sick=12, seed=0):
     """Batteries of which the first ``sick`` lose voltage for twenty days until their lamp."""
     random = np.random.default_rng(seed)
-    rows, lit, wrong = [], [], []
+    rows, lit = [], []
     for car in range(1, cars + 1):
         level = random.normal(12.6, 0.05)
         lamp = int(random.integers(30, DAYS - 2)) if car <= sick else None
         for at in range(DAYS):
-            sag = 0.0 if lamp is None else 0.05 * max(0, 20 - max(lamp - at, 0))
+            sag = 0.0 if lamp is None else 0.04 * max(0, 20 - max(lamp - at, 0))
             for regime, base in (("rest", level - sag), ("drive", 14.0)):
                 rows.append((car, at, at, regime, (base + random.normal(0, 0.02, 3)).tolist()))
         if lamp is not None:
             lit.append((car, day(lamp), "lv_battery", "on"))
-            wrong.append((car, day(lamp - 20), day(lamp)))
-    faults = pd.DataFrame(
-        {
-            "vehicle_id": [car for car, _, _ in wrong],
-            "fault_mode": "lv_battery",
-            "onset_at": pd.to_datetime([onset for _, onset, _ in wrong], utc=True),
-            "lamp_on_at": pd.to_datetime([lamp for _, _, lamp in wrong], utc=True),
-            "has_precursor": True,
-            "gradual": True,
-        }
-    )
     vehicles = pd.DataFrame({"vehicle_id": range(1, cars + 1), "powertrain": "bev", "model": "A"})
-    return Stored(aggregates(rows), lamps(lit), vehicles), faults
+    return Stored(aggregates(rows), lamps(lit), vehicles)
 
 
 @pytest.fixture(scope="module")
 def taught():
-    stored, faults = fleet()
-    columns = {feature.column for feature in features_of(MODE)}
+    stored = fleet()
     features = [REST, DRIVE, *standard_features(MODE)]
-    known = own_features(features)
-    rows = base_rows(stored, known, days=[day(at) for at in range(7, DAYS)])
-    assert columns
-    for feature in own_features(features_of(MODE)):
-        if feature.name not in rows:
-            rows[feature.name] = np.float32(np.nan)
-    rows[[feature.name for feature in own_features(features_of(MODE)) if feature.column == "lv_battery_v"]] = 12.0
-    rows[[feature.name for feature in known]] = base_rows(stored, known, days=[day(at) for at in range(7, DAYS)])
-    return lesson(MODE, rows, stored, faults, features=features, until=day(DAYS), rule=RULE)
+    known = replace(known_fleet(stored, features, until=day(DAYS)), spared={"tyre_leak": frozenset({60})})
+    # What the mode's model would look at beside that, nobody sent.
+    rows = known.rows.reindex(columns=[feature.name for feature in own_features([*features, *features_of(MODE)])])
+    return lesson(MODE, replace(known, rows=rows), features, rule=RULE)
 
 
 @given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.8]), min_size=1, max_size=12), st.floats(0.05, 0.85))
@@ -95,14 +79,14 @@ def test_what_one_car_showed_does_not_flag_the_next():
 
 def test_the_cut_that_catches_most_for_the_fewest_calls():
     sick = np.array([9.0, 7.0, 5.0, -np.inf])
-    healthy = np.concatenate([np.zeros(195), [6.0]])
-    # One call in 196 healthy cars weighs as much as one in the fleet has: at 6 and below precision falls.
+    healthy = np.concatenate([np.zeros(193), [6.0, 6.0, 6.0]])
+    # One of 196 healthy cars weighs as much as one in a fleet with four sick ones: at 6 and below three are called.
     cut, f1 = best_cut(sick, healthy, faulty_share=0.02)
     assert cut == pytest.approx(6.5)
     assert f1 == pytest.approx(2 * 2 / (2 + 4))
     cut, f1 = best_cut(sick, healthy, faulty_share=0.5)
     assert cut == pytest.approx(2.5)
-    assert f1 == pytest.approx(2 * 3 / (3 + 4 * 1 / 196 + 4))
+    assert f1 == pytest.approx(2 * 3 / (3 + 4 * 3 / 196 + 4))
 
 
 def test_nothing_to_catch_is_no_cut():
@@ -110,17 +94,26 @@ def test_nothing_to_catch_is_no_cut():
     assert best_cut(np.array([]), np.array([1.0])) == (np.inf, 0.0)
 
 
-def test_hits_are_after_the_onset_and_before_the_lamp(taught):
+def test_what_counts_is_before_the_lamp_and_who_may_be_sick_is_no_example_of_health(taught):
     owner = np.repeat(np.arange(len(taught.begins)), np.diff(np.append(taught.begins, len(taught.rows))))
-    assert taught.sick.sum() == 12
-    assert (taught.healthy == ~taught.sick).all()
-    as_of = taught.rows.index.get_level_values("as_of")
-    own = as_of[(owner == 0)][taught.counts[owner == 0]]
-    lamp = taught.rows.index.get_level_values("as_of")[owner == 0].max()
-    # Nineteen midnights lie between an onset and a lamp twenty days later; the lamp's own is not one of them.
-    assert len(own) == 19
-    assert own.max() + timedelta(days=1) == lamp + timedelta(days=0)
+    as_of = taught.rows.index.get_level_values("as_of").to_numpy()
+    assert np.flatnonzero(taught.sick).tolist() == list(range(12))
+    assert np.flatnonzero(taught.healthy).tolist() == list(range(12, 59))
     assert not taught.counts[~np.isin(owner, np.flatnonzero(taught.sick))].any()
+    first = owner == 0
+    lit = fleet().lamps["ts"].dt.tz_localize(None).iloc[0]
+    # As of the lamp's own midnight it is not before the lamp any more.
+    assert as_of[first & taught.counts].max() == np.datetime64(lit - timedelta(days=1))
+    assert (as_of[first] <= np.datetime64(lit)).all()
+
+
+def test_lessons_of_two_fleets_keep_their_cars_apart(taught):
+    both = joined_lessons([taught, taught])
+    one = taught.rows[REST.name].to_numpy()
+    sick, healthy = both.peaks(-np.concatenate([one, one]))
+    alone = taught.peaks(-one)
+    assert sick.tolist() == [*alone[0], *alone[0]]
+    assert healthy.tolist() == [*alone[1], *alone[1]]
 
 
 def test_the_single_feature_is_the_one_that_shows_the_fault(taught):
