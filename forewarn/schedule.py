@@ -50,7 +50,7 @@ class JobContext:
 
 
 def train(context: JobContext) -> Any:
-    """Train a model for every predicted fault mode."""
+    """Train a model for every fault mode."""
     from models.training import train as train_models
 
     _bring_up_to_date(context)

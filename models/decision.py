@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from config.decision import decision_policy
+
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
@@ -19,15 +21,21 @@ Floats = NDArray[np.float64]
 class Hysteresis:
     """When a flag opens and when it closes.
 
-    opens, of     : when so many of the last ``of`` scorings were at or above the threshold
+    opens, of     : it opens when so many of the last ``of`` scorings were at or above the threshold
     closes_below  : share of the threshold …
     closes_after  : … below which a probability must stay for so many scorings in a row
     """
 
-    opens: int = 2
-    of: int = 3
-    closes_below: float = 0.5
-    closes_after: int = 14
+    opens: int
+    of: int
+    closes_below: float
+    closes_after: int
+
+
+def usual_rule() -> Hysteresis:
+    """Return the rule of config/decision.toml."""
+    policy = decision_policy()
+    return Hysteresis(policy.opens, policy.of, policy.closes_below, policy.closes_after)
 
 
 def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
@@ -68,13 +76,14 @@ def warnings_of(
 
     probabilities : DataFrame (n_rows, n_modes) indexed by as_of and vehicle_id, as of ``models.fleet_scores``
     thresholds    : by fault mode; a mode without one is never named
+    rule          : None is that of config/decision.toml
     quiet         : DataFrame: vehicle_id, fault_mode, since (as_of): from then on a mode stays unnamed on a car, as
                     after a false alarm
     Returns       : DataFrame (n_warnings, 3): vehicle_id, fault_mode, first_flagged_at (UTC midnight of the scoring),
                     by time and vehicle. While any flag of a car is up it is not named again: what one fault does to the
                     signals of another is no second fault
     """
-    rule = rule or Hysteresis()
+    rule = rule or usual_rule()
     modes = [mode for mode in probabilities.columns if mode in thresholds]
     columns = ["vehicle_id", "fault_mode", "first_flagged_at"]
     if probabilities.empty or not modes:
@@ -93,9 +102,9 @@ def warnings_of(
         flags[at] = flags_of(grid, thresholds[mode], rule)
         sureness[at] = np.where(flags[at], _odds(grid) / _odds(np.float64(thresholds[mode])), -np.inf)
     told: list[tuple[int, str, np.datetime64]] = []
-    up_before = np.zeros(len(cars), dtype=bool)
+    up_before: Flags = np.zeros(len(cars), dtype=bool)
     for at, day in enumerate(days):
-        up = flags[:, at].any(axis=0)
+        up: Flags = np.logical_or.reduce(flags[:, at])
         for number in np.flatnonzero(up & ~up_before):
             best = int(np.argmax(sureness[:, at, number]))
             told.append((int(cars[number]), modes[best], day))

@@ -4,60 +4,58 @@ First the rows of some cars at a time (``base_rows``, which any process can work
 usual, and what every mode's model makes of it (``probabilities``).
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Mapping
+from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from config.faults import FaultMode, fault_modes
-from models.dataset import Stored
-from models.features import Feature, feature_rows_of_days
+from models.calibration import Calibration
+from models.dataset import base_rows
+from models.features import Feature
 from models.labels import QUIET_D, lamps_of
-from models.peers import Peers, own_features, with_peers
+from models.peers import Peers, with_peers
 
 __all__ = ["ModeModel", "base_rows", "probabilities", "scored_rows", "with_peers"]
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 # Rows that a model is asked about at once: a table of them is some 100 MB.
 ROWS_AT_ONCE = 200_000
 
 
-class ModeModel(Protocol):
-    """What is asked of one fault mode's model."""
+class ModeModel(msgspec.Struct, frozen=True):
+    """One fault mode's model, ready to say how likely its lamp is within the horizon."""
 
-    @property
-    def features(self) -> tuple[Feature, ...]: ...
+    estimator: HistGradientBoostingClassifier
+    features: tuple[Feature, ...]
+    calibration: Calibration
+    threshold: float
 
-    def probability(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the probability that the lamp comes on within the horizon: (n_rows,). rows : as of ``with_peers``"""
-        ...
-
-
-def base_rows(stored: Stored, features: Sequence[Feature], *, days: Sequence[datetime]) -> pd.DataFrame:
-    """Return what is worked out car by car for every day of scoring.
-
-    features : of all modes together; those that compare with peers bring what is compared
-    days     : midnights; what had been received before each counts
-    Returns  : DataFrame (n_days * n_vehicles at most, n_own_features) float32 indexed by as_of and vehicle_id
-    """
-    return feature_rows_of_days(stored.aggregates, own_features(features), days=days).astype(np.float32)
+    def probability(self, rows: pd.DataFrame) -> Floats:
+        """Return (n_rows,) probabilities. rows : DataFrame (n_rows, >= n_features) as of ``with_peers``"""
+        table = rows[[feature.name for feature in self.features]]
+        return self.calibration(np.asarray(self.estimator.predict_proba(table)[:, 1], dtype=np.float64))
 
 
-def scored_rows(mode: FaultMode, rows: pd.DataFrame, features: Sequence[Feature], stored: Stored) -> NDArray[np.bool_]:
+def scored_rows(mode: FaultMode, rows: pd.DataFrame, lamps: pd.DataFrame, vehicles: pd.DataFrame) -> Flags:
     """Say which rows a mode is scored for: cars that can have it, of which something was seen, whose lamp is off.
 
-    rows : DataFrame indexed by as_of and vehicle_id with the columns of ``features``
-    Returns : (n_rows,)
+    rows     : DataFrame (n_rows, n_features) indexed by as_of and vehicle_id, the mode's features and no others
+    lamps    : as of ``ingest.store.events.lamps``
+    vehicles : DataFrame: vehicle_id, powertrain
+    Returns  : (n_rows,)
     """
     vehicle_id = rows.index.get_level_values("vehicle_id")
-    able = stored.vehicles.loc[stored.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
-    own = [feature.name for feature in features if feature.name in rows.columns]
+    able = vehicles.loc[vehicles["powertrain"].isin(mode.on), "vehicle_id"]
     # Without a single feature there is nothing to judge by, and a model would still answer.
-    seen = rows[own].notna().any(axis=1).to_numpy()
-    counts: NDArray[np.bool_] = np.asarray(vehicle_id.isin(able)) & seen
-    return counts & ~_lit(lamps_of(mode, stored.lamps), rows.index)
+    seen: Flags = rows.notna().any(axis=1).to_numpy()
+    return np.asarray(vehicle_id.isin(able)) & seen & ~_lit(lamps_of(mode, lamps), rows.index)
 
 
 def _lit(episodes: pd.DataFrame, rows: pd.Index) -> NDArray[np.bool_]:
@@ -83,22 +81,24 @@ def _naive(instants: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
 def probabilities(
     models: Mapping[str, ModeModel],
     rows: pd.DataFrame,
-    stored: Stored,
     *,
+    lamps: pd.DataFrame,
+    vehicles: pd.DataFrame,
     peers: Peers | None = None,
 ) -> pd.DataFrame:
     """Return how likely every fault is on every row.
 
-    models  : by fault mode
-    rows    : of the whole fleet, as ``base_rows`` returns them with the features of all of ``models``
-    stored  : its lamps and vehicles count; aggregates may be empty
-    peers   : None takes the cars of ``rows`` themselves
-    Returns : DataFrame (n_rows, n_modes) float32 with the index of ``rows``; NaN where a mode is not scored
+    models   : by fault mode
+    rows     : of the whole fleet, as ``base_rows`` returns them with the features of all of ``models``
+    lamps    : of the fleet, as of ``ingest.store.events.lamps``
+    vehicles : DataFrame: vehicle_id, powertrain, model
+    peers    : None takes the cars of ``rows`` themselves
+    Returns  : DataFrame (n_rows, n_modes) float32 with the index of ``rows``; NaN where a mode is not scored
     """
-    found: dict[str, Any] = {}
+    found: dict[str, NDArray[np.float32]] = {}
     for key, model in models.items():
-        table = with_peers(rows, stored.vehicles, model.features, peers)
-        counts = np.flatnonzero(scored_rows(fault_modes()[key], table, model.features, stored))
+        table = with_peers(rows, vehicles, model.features, peers)
+        counts = np.flatnonzero(scored_rows(fault_modes()[key], table, lamps, vehicles))
         likely = np.full(len(rows), np.nan, dtype=np.float32)
         for start in range(0, len(counts), ROWS_AT_ONCE):
             part = counts[start : start + ROWS_AT_ONCE]

@@ -80,7 +80,7 @@ def _gap(wheel: str) -> _Formula:
 
 
 def _lowest_at_20c(sums: Sums) -> Floats:
-    lowest = np.minimum.reduce([sums.mean(wheel) for wheel in _WHEELS])
+    lowest: Floats = np.minimum.reduce([sums.mean(wheel) for wheel in _WHEELS])
     warm = (sums.mean("air_temp_c") - _ZERO_C) / (_TYRE_AT_C - _ZERO_C)
     return (lowest + _AIR_KPA) / warm - _AIR_KPA
 

@@ -10,20 +10,24 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-from config.faults import FaultMode, fault_modes
+from config.faults import fault_modes
 from ingest.store import events, readings
+from models.calibration import Calibration
 from models.dataset import NotEnoughData, read_vehicles
 from models.days import days_before, start_of_day
 from models.explain import explain
-from models.features import Feature, columns_of, feature_rows, reach_of
-from models.labels import lamps_of, quiet_vehicles
+from models.features import Feature, columns_of, feature_rows_of_days, reach_of
+from models.fleet_scores import ModeModel, scored_rows
+from models.peers import Peers, own_features, peers_of, with_peers
 from models.registry import LoadedModel, NoModel, champions, load_model
 from models.runs import Clock, recorded_run, utc_now
 from models.tables import NewPrediction, store_predictions
-from models.training import Progress, probability_of
+from models.training import Progress
 
 # Cars read, scored and stored together: enough to make a query worth it, few enough for some 100 MB.
 CHUNK_VEHICLES = 2000
+# Of a larger fleet what is usual is taken from so many cars: the median of hundreds of peers no longer moves.
+PEER_VEHICLES = 20_000
 
 
 class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +62,7 @@ def score(
     as_of = start_of_day(as_of)
     with recorded_run(conn, "score", clock=clock) as run:
         models = load_champions(data_dir)
+        features = [feature for model in models for feature in model.features]
         vehicles = read_vehicles(conn)
         lamps = events.lamps(conn, received_before=as_of)
         result = ScoreResult(
@@ -67,18 +72,25 @@ def score(
             scored={model.meta.mode: 0 for model in models},
             flagged={model.meta.mode: 0 for model in models},
         )
-        for start in range(0, len(vehicles), chunk_vehicles):
+        waiting: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+        peers: Peers | None = None
+        for chunk in _chunks(vehicles, chunk_vehicles, as_of):
             if progress is not None:
-                progress("score", start, len(vehicles))
-            chunk = vehicles.iloc[start : start + chunk_vehicles]
-            aggregates = _read(conn, models, chunk, as_of=as_of)
-            predictions: list[NewPrediction] = []
-            for model in models:
-                mode = fault_modes()[model.meta.mode]
-                rows = rows_to_score(mode, model.features, aggregates, chunk, lamps, as_of=as_of)
-                predictions.extend(predict(model, rows))
-            store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
-            result = _add(result, int(aggregates["vehicle_id"].nunique()), predictions)
+                progress("score", result.vehicles, len(vehicles))
+            waiting.append((chunk, _rows(conn, features, chunk, as_of=as_of)))
+            if peers is None and len(waiting) * chunk_vehicles < min(len(vehicles), PEER_VEHICLES):
+                continue
+            # What is usual is known now, from these cars or from all.
+            peers = peers or peers_of(pd.concat([rows for _, rows in waiting]), vehicles, features)
+            for some, rows in waiting:
+                predictions = [
+                    prediction
+                    for model in models
+                    for prediction in predict(model, rows_to_score(model, rows, some, lamps, peers))
+                ]
+                store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
+                result = _add(result, len(rows), predictions)
+            waiting.clear()
         if result.vehicles == 0:
             raise NotEnoughData(
                 f"no car has a reading of the weeks before {as_of:%Y-%m-%d} that was received by then: "
@@ -91,32 +103,25 @@ def score(
 
 
 def load_champions(data_dir: Path) -> list[LoadedModel]:
-    """Load the model that scores for each predicted fault mode.
+    """Load the model that scores for each fault mode; one of a mode that left the catalogue scores no more.
 
     Raises : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
-    predicted = {mode.key for mode in fault_modes().values() if mode.predicted}
-    metas = [meta for meta in champions(data_dir) if meta.mode in predicted]
+    metas = [meta for meta in champions(data_dir) if meta.mode in fault_modes()]
     if not metas:
         raise NoModel("no model has been trained yet: run 'forewarn train'")
     return [load_model(data_dir, meta.mode, meta.version) for meta in metas]
 
 
 def rows_to_score(
-    mode: FaultMode,
-    features: Sequence[Feature],
-    aggregates: pd.DataFrame,
-    vehicles: pd.DataFrame,
-    lamps: pd.DataFrame,
-    *,
-    as_of: datetime,
+    model: LoadedModel, rows: pd.DataFrame, vehicles: pd.DataFrame, lamps: pd.DataFrame, peers: Peers
 ) -> pd.DataFrame:
-    """Return the features of the cars that can have the fault and whose lamp is not on already: as ``feature_rows``."""
-    able = vehicles.loc[vehicles["powertrain"].isin(mode.on), "vehicle_id"]
-    rows = feature_rows(aggregates[aggregates["vehicle_id"].isin(able)], features, as_of=as_of)
-    # Without a single feature there is nothing to judge by, and a model would still answer.
-    rows = rows[rows.notna().any(axis=1)]
-    return rows[quiet_vehicles(lamps_of(mode, lamps), rows.index, as_of=as_of)]
+    """Return the features of the cars that can have the fault and whose lamp is not on already, by vehicle_id.
+
+    rows : of one day, as of ``models.dataset.base_rows``
+    """
+    table = with_peers(rows, vehicles, model.features, peers)
+    return table[scored_rows(fault_modes()[model.meta.mode], table, lamps, vehicles)].droplevel("as_of")
 
 
 def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
@@ -124,7 +129,7 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
     if rows.empty:
         return
     # To the precision of the table, which compares the two again.
-    probability = probability_of(model.estimator, model.features, rows).astype(np.float32)
+    probability = mode_model(model).probability(rows).astype(np.float32)
     threshold = np.float32(model.meta.threshold)
     flagged = probability >= threshold
     reasons = iter(explain(model, rows[flagged]))
@@ -139,18 +144,32 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
         )
 
 
-def _read(
-    conn: psycopg.Connection[Any], models: Sequence[LoadedModel], chunk: pd.DataFrame, *, as_of: datetime
+def mode_model(model: LoadedModel) -> ModeModel:
+    """Return what scores with a loaded model; one saved before calibration says what its estimator says."""
+    calibration = msgspec.convert(model.meta.parameters.get("calibration", {}), Calibration)
+    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
+
+
+def _chunks(vehicles: pd.DataFrame, size: int, as_of: datetime) -> Iterator[pd.DataFrame]:
+    """Yield all cars, neighbours together; which come first is drawn anew each day, for peers are taken from those."""
+    starts = np.arange(0, len(vehicles), size)
+    for start in np.random.default_rng(as_of.toordinal()).permutation(starts):
+        yield vehicles.iloc[start : start + size]
+
+
+def _rows(
+    conn: psycopg.Connection[Any], features: Sequence[Feature], chunk: pd.DataFrame, *, as_of: datetime
 ) -> pd.DataFrame:
-    features = [feature for model in models for feature in model.features]
-    return readings.daily_aggregates(
+    own = own_features(features)
+    aggregates = readings.daily_aggregates(
         conn,
-        columns_of(features),
-        since=days_before(as_of, reach_of(features)),
+        columns_of(own),
+        since=days_before(as_of, reach_of(own)),
         until=as_of,
         received_before=as_of,
         vehicle_ids=chunk["vehicle_id"].tolist(),
     )
+    return feature_rows_of_days(aggregates, own, days=[as_of]).astype(np.float32)
 
 
 def _add(result: ScoreResult, vehicles: int, predictions: Sequence[NewPrediction]) -> ScoreResult:

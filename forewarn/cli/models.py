@@ -27,7 +27,7 @@ def train(
     as_of: Annotated[str | None, typer.Option(help=_AS_OF)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
-    """Train a model for every predicted fault mode.
+    """Train a model for every fault mode.
 
     The new models are the ones that score from now on.
 
