@@ -97,7 +97,7 @@ def daily_frame(vehicle_id: int | NDArray[np.int64], days: Rollups, columns: Seq
         "vehicle_id": np.broadcast_to(np.asarray(vehicle_id, dtype=np.int64), len(days)).copy(),
         "day": pd.to_datetime(days.bucket_ms, unit="ms", utc=True),
         "received_on": pd.to_datetime(days.received_on, unit="D", utc=True),
-        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=list(REGIMES)),
+        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=pd.Index(list(REGIMES))),
         "n": days.columns.get("n", np.zeros(len(days), dtype=np.int64)),
     }
     unknown = np.full(len(days), np.nan)

@@ -11,9 +11,12 @@ from config.errors import UserMistake
 from forewarn.cli.opening import say, settings_of_process
 
 if TYPE_CHECKING:
+    from forewarn.cli.evaluate_fleets import Models
     from models.benchmarks.turbofans import BenchmarkResult, UnitPrediction
 
 _BENCHMARKS = ("cmapss",)
+# Seeds from here on are those of fleets that nothing learns from (``forewarn.simulated_training`` has its own).
+FIRST_SEED = 101
 
 
 def evaluate(
@@ -34,8 +37,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the first simulated fleet; the others follow.")] = FIRST_SEED,
     train_vehicles: Annotated[
         int, typer.Option(min=20, max=100_000, help="Cars in each simulated fleet that is learnt from.")
-    ] = TRAIN_VEHICLES,
-    train_days: Annotated[int, typer.Option(min=40, max=730, help="Days that each of those lives.")] = TRAIN_DAYS,
+    ] = 1000,
+    train_days: Annotated[int, typer.Option(min=40, max=730, help="Days that each of those lives.")] = 180,
     processes: Annotated[int | None, typer.Option(min=1, help="By default one for each processor.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="Public recordings with a known answer: cmapss.")] = None,
     set_name: Annotated[str, typer.Option("--set", help="Of cmapss: FD001, FD002, FD003 or FD004.")] = "FD001",

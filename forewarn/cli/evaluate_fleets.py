@@ -133,7 +133,17 @@ def _contenders(settings: "Settings", run: Run) -> tuple[list["Contender"], dict
     """Return models trained on simulated fleets, and what they have to beat."""
     from forewarn.evaluation.trained import contenders_on_simulated
 
-    return contenders_on_simulated(run.training, data_dir=settings.data_dir, processes=run.processes)
+    with progress_bar("Training on simulated fleets", total=None) as advance:
+        # One bar for all: what is under way is said when it begins.
+        said: list[str] = []
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in said:
+                said.append(what)
+                say(what)
+            advance(done)
+
+        return contenders_on_simulated(run.training, data_dir=settings.data_dir, processes=run.processes, progress=tell)
 
 
 def _champions(settings: "Settings") -> tuple[list["Contender"], dict[str, Any]]:

@@ -81,7 +81,7 @@ def _leads(evaluation: Evaluation) -> Figure:
     days = np.concatenate([np.array(values) for values in evaluation.leads_d.values() if values])
     figure = _figure(2.6)
     axes = figure.subplots()
-    axes.hist(days, bins=np.arange(0, max(float(days.max()), 1.0) + 3.5, 3.5), color=_MODEL)
+    axes.hist(days, bins=np.arange(0, max(float(days.max()), 1.0) + 3.5, 3.5).tolist(), color=_MODEL)
     axes.axvline(float(np.median(days)), color=_FAINT, label=f"median {np.median(days):.0f} days")
     axes.set_xlabel("days before the lamp")
     axes.set_ylabel("cars")

@@ -10,7 +10,7 @@ from forewarn.fleet_frames import CarsFrames
 from models.dataset import Stored
 from models.decision import warnings_of
 from models.features import Feature
-from models.fleet_scores import ModeModel, base_rows, probabilities
+from models.fleet_scores import Judge, base_rows, probabilities
 from models.peers import own_features
 
 
@@ -19,7 +19,7 @@ class Contender:
     """Something that names cars: by fault mode what answers like a model, and from which answer on a car is flagged."""
 
     name: str
-    models: Mapping[str, ModeModel]
+    models: Mapping[str, Judge]
     thresholds: Mapping[str, float]
 
     @property

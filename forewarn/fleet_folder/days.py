@@ -17,6 +17,9 @@ from forewarn.fleet_folder.layout import DAY_MS, BadFleet, broken, naming, recei
 from forewarn.simulator.files import CELLS
 from forewarn.simulator.rollups import OfCars, Packs, Sent, roll_up_cars
 
+Prints = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
+
 # How long what has been received is remembered, to know what is received again: 8 bytes a reading.
 LOOK_BACK_D = 7
 # Readings that are worked on at once: some 150 MB with all their signals.
@@ -58,10 +61,10 @@ class Memory:
     """Which readings were received in the days before, by fingerprints: two of a billion readings may share one."""
 
     def __init__(self) -> None:
-        self._days: dict[int, Ints] = {}
-        self._ahead: dict[int, Ints] = {}
+        self._days: dict[int, Prints] = {}
+        self._ahead: dict[int, Prints] = {}
 
-    def repeats(self, keys: "Keys") -> NDArray[np.bool_]:
+    def repeats(self, keys: "Keys") -> Flags:
         """Say of a day's readings which were received on one of the days before: (n,)."""
         # What carries a time of the day it came on was not there before, unless a clock was ahead.
         late = np.flatnonzero(keys.ts_ms < keys.day * DAY_MS)
@@ -81,11 +84,12 @@ class Memory:
                 del kept[day]
 
 
-def _among(known: NDArray[np.uint64], asked: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _among(known: Prints, asked: Prints) -> Flags:
     """known : sorted"""
     if not len(known):
         return np.zeros(len(asked), dtype=bool)
-    return known[np.minimum(np.searchsorted(known, asked), len(known) - 1)] == asked
+    same: Flags = known[np.minimum(np.searchsorted(known, asked), len(known) - 1)] == asked
+    return same
 
 
 @dataclass(frozen=True)
@@ -102,21 +106,23 @@ class Keys:
     ts_ms: Ints
     seq: Ints
     received_ms: Ints
-    told: NDArray[np.bool_]
+    told: Flags
     ends: dict[Path, int]
     strangers: set[str]
 
     @property
-    def prints(self) -> NDArray[np.uint64]:
+    def prints(self) -> Prints:
+        """What tells a reading from others: of its car, time and number."""
         parts = [key.astype(np.uint64) for key in (self.vehicle_id, self.ts_ms, self.seq)]
         with np.errstate(over="ignore"):
-            mixed = (parts[0] * _MIX[0]) ^ (parts[1] * _MIX[1])
+            mixed: Prints = (parts[0] * _MIX[0]) ^ (parts[1] * _MIX[1])
             mixed ^= mixed >> np.uint64(29)
             mixed = mixed * _MIX[2] + parts[2] * _MIX[1]
             mixed ^= mixed >> np.uint64(32)
-        return mixed * _MIX[0]
+            mixed *= _MIX[0]
+        return mixed
 
-    def first_received(self) -> NDArray[np.bool_]:
+    def first_received(self) -> Flags:
         """Say which readings count: of those of one car, time and number the first received on the day."""
         counts = self.told & (self.vehicle_id > 0)
         prints = self.prints
@@ -180,7 +186,7 @@ def roll_up_day(keys: Keys, memory: Memory, columns: Collection[str], seen: Seen
         yield roll_up_cars(_joined(waiting), columns=columns)[1]
 
 
-def _parts(keys: Keys, counts: NDArray[np.bool_], columns: Collection[str], seen: Seen) -> Iterator[Sent]:
+def _parts(keys: Keys, counts: Flags, columns: Collection[str], seen: Seen) -> Iterator[Sent]:
     begin = 0
     for file, end in keys.ends.items():
         with _opened(file) as parquet:
@@ -201,7 +207,7 @@ def _parts(keys: Keys, counts: NDArray[np.bool_], columns: Collection[str], seen
 def _sent(
     keys: Keys,
     rows: slice,
-    counts: NDArray[np.bool_],
+    counts: Flags,
     batch: pa.RecordBatch,
     wanted: Collection[Signal],
     seen: Seen,

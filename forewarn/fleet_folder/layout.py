@@ -38,9 +38,9 @@ class FleetFolder:
     events: dict[int, tuple[Path, ...]]
 
     @property
-    def vins(self) -> pd.Index:
+    def vins(self) -> "pd.Index[str]":
         """The vins in the order of the vehicle_ids, which begin at 1."""
-        return pd.Index(self.vehicles["vin"])
+        return pd.Index(self.vehicles["vin"].tolist(), dtype=object)
 
 
 def open_folder(directory: Path) -> FleetFolder:
@@ -145,7 +145,7 @@ def _events(table: pa.Table, cars: NDArray[np.int64], day: int) -> pd.DataFrame:
         [cars, ts, received, texts(table["code"], "code"), _states(table), np.nan_to_num(levels).astype(np.int64)]
     )
     known = told & (cars > 0) & np.array([kind == "lamp" for kind in kinds], dtype=bool)
-    return frame[known & frame["code"].notna().to_numpy() & frame["state"].isin(("on", "off")).to_numpy()]
+    return frame.loc[known & frame["code"].notna().to_numpy() & frame["state"].isin(("on", "off")).to_numpy()]
 
 
 def _states(table: pa.Table) -> list[str | None]:
