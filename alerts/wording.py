@@ -57,6 +57,8 @@ _KINDS = {
     "trend": "trend over %(days)s d",
     "since": "last %(days)s d against two months ago",
     "left": "days left at the rate of the last %(days)s d",
+    "loaded": "mean of %(days)s d beyond that at rest",
+    "peer_loaded": "mean of %(days)s d beyond that at rest, against cars like it",
     "peer": "mean of %(days)s d against cars like it",
     "peer_lowest": "lowest in %(days)s d against cars like it",
     "peer_highest": "highest in %(days)s d against cars like it",

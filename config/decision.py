@@ -12,6 +12,8 @@ class DecisionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     needless_per_1000_car_months: float
     least_probability: float
+    full_lead_d: float
+    late_value: float
     opens: int
     of: int
     closes_below: float

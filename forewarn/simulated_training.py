@@ -1,174 +1,219 @@
-"""Models, and what they have to beat, trained on simulated fleets without a database."""
+"""Models trained on simulated fleets without a database, kept so that the same code need not learn them twice."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 import structlog
 
-from config.faults import fault_modes
+from config.faults import FaultMode, fault_modes
 from forewarn.fleet_frames import CarsFrames, simulated
+from forewarn.kept_baselines import Baselines, keep_baselines, kept_baselines
 from forewarn.simulator.fleet import DEFAULT_FAULTY_SHARE, FleetPlan
-from models.baselines import Forest, Rule, features_asked, fit_baselines
-from models.dataset import (
-    KnownFleet,
-    NotEnoughData,
-    Stored,
-    joined_datasets,
-    joined_fleet,
-    known_fleet,
-    training_rows,
-)
+from models.baselines import features_asked, fit_baselines
+from models.dataset import KnownFleet, NotEnoughData, Stored, joined_datasets, joined_fleet, known_fleet, training_rows
 from models.decision import usual_rule
 from models.features import Feature, columns_of
 from models.fleet_scores import ModeModel
 from models.peers import own_features
-from models.training import fit_mode
+from models.registry import TrainedModel, champions, load_model, promote, save_model
+from models.scoring import mode_model
+from models.training import Fitted, describe, fit_mode
 from models.watched import features_of
 
 # Told what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
 
-# Many more cars break than do on the road: a model learns from those, and weights say how few they are.
-FAULTY_SHARE = 0.35
-# Every season ends one of them.
-_ENDS = tuple(datetime(2025, month, 1, tzinfo=UTC) for month in (1, 7, 4, 10))
-FIRST_SEED = 9001
-# No two cars of several fleets share a vehicle_id.
-_CARS_OF_A_FLEET = 1_000_000
+# So far apart that no two cars of different fleets share a number.
+_FLEET_IDS = 1_000_000
+_ROOT = Path(__file__).resolve().parent.parent
+# What a model learnt here depends on.
+_CODE = (
+    *("config/*.toml", "forewarn/fleet_frames.py", "forewarn/kept_baselines.py", "forewarn/simulated_training.py"),
+    *("forewarn/simulator/*.py", "ingest/cells.py", "ingest/rest.py", "models/*.py"),
+)
 
 _log = structlog.get_logger(__name__)
 
 
-class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which fleets are learnt from: so many, each of ``vehicles`` cars that live ``days``."""
+def _plan(seed: int, end: datetime) -> FleetPlan:
+    return FleetPlan(vehicles=1000, days=180, seed=seed, end=end, faulty_share=0.35)
 
-    vehicles: int = 1000
-    days: int = 180
-    fleets: int = 4
 
-    @property
-    def seeds(self) -> frozenset[int]:
-        return frozenset(range(FIRST_SEED, FIRST_SEED + self.fleets))
-
-    @property
-    def plans(self) -> list[FleetPlan]:
-        return [
-            FleetPlan(self.vehicles, self.days, FIRST_SEED + number, _ENDS[number % len(_ENDS)], FAULTY_SHARE)
-            for number in range(self.fleets)
-        ]
+# Half a year each, that end in every season; a third of the cars are to break, for failures are what there is to learn.
+# Whoever judges the models must not simulate with these seeds.
+TRAINING_PLANS = (
+    _plan(901, datetime(2026, 1, 1, tzinfo=UTC)),
+    _plan(902, datetime(2026, 7, 1, tzinfo=UTC)),
+    _plan(903, datetime(2026, 4, 1, tzinfo=UTC)),
+    _plan(904, datetime(2025, 10, 1, tzinfo=UTC)),
+)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What simulated fleets taught.
+class SimulatedModels:
+    """The model of every fault mode, what is known about each, and what they have to beat where that was asked for."""
 
-    models    : by fault mode
-    baselines : by name and fault mode
-    about     : what it was taught by, for people
-    """
+    models: Mapping[str, ModeModel]
+    metas: Mapping[str, TrainedModel]
+    baselines: Baselines
 
-    models: dict[str, ModeModel]
-    baselines: dict[str, dict[str, Rule | Forest]]
-    about: dict[str, str]
-
-
-def train_on_simulated(
-    plan: TrainingPlan, *, processes: int | None = None, seed: int = 0, progress: Progress | None = None
-) -> Trained:
-    """Simulate fleets and learn every fault mode from them.
-
-    Raises : NotEnoughData, when no mode can be learnt
-    """
-    tell: Progress = progress or (lambda what, done, total: None)
-    modes = list(fault_modes().values())
-    features = features_asked(modes)
-    fleets = [
-        simulated_fleet(one, features, number=number, processes=processes, progress=tell)
-        for number, one in enumerate(plan.plans)
-    ]
-    models: dict[str, ModeModel] = {}
-    problems = []
-    for done, mode in enumerate(modes):
-        tell("Learning the fault modes", done, len(modes))
-        try:
-            dataset = joined_datasets([training_rows(mode, features_of(mode), fleet) for fleet in fleets])
-            models[mode.key] = fit_mode(mode, features_of(mode), dataset, seed=seed).model
-        except NotEnoughData as error:
-            _log.warning("fault mode not trained", mode=mode.key, reason=str(error))
-            problems.append(str(error))
-    if not models:
-        raise NotEnoughData(
-            "no model could be trained: give the simulated fleets more cars with --train-vehicles. "
-            + ". ".join(problems)
-        )
-    tell("Choosing what they have to beat", 0, 1)
-    learnt = [mode for mode in modes if mode.key in models]
-    baselines = fit_baselines(fleets, learnt, rule=usual_rule(), seed=seed)
-    tell("Choosing what they have to beat", 1, 1)
-    lamps = sum(int((fleet.lamps["state"] == "on").sum()) for fleet in fleets)
-    about = {
-        "trained on": (
-            f"{plan.fleets} simulated fleets of {plan.vehicles:,} cars over {plan.days} days, seeds "
-            f"{min(plan.seeds)} to {max(plan.seeds)}, {FAULTY_SHARE:.0%} of the cars faulty, weighed as "
-            f"{DEFAULT_FAULTY_SHARE:.0%}; {lamps:,} lamps came on"
-        ),
-        "fault modes": ", ".join(models),
-        "not learnt": ". ".join(problems) or "none",
-        "learner": "gradient-boosted trees, monotone where physics says so, calibrated out of fold by car",
-        "libraries": ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numpy", "pandas")),
-    }
-    return Trained(models, baselines, about)
+    @property
+    def thresholds(self) -> dict[str, float]:
+        return {mode: model.threshold for mode, model in self.models.items()}
 
 
-def simulated_fleet(
-    plan: FleetPlan,
-    features: Sequence[Feature],
+def simulated_models(
+    data_dir: Path,
     *,
-    number: int,
+    plans: tuple[FleetPlan, ...] = TRAINING_PLANS,
+    seed: int = 0,
+    with_baselines: bool = False,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> SimulatedModels:
+    """Return models of all fault modes learnt from simulated fleets; with the same code they are learnt once.
+
+    data_dir  : models are kept below it, under a name that says code and plans
+    with_baselines : choose on the same fleets what the models have to beat
+    processes : None is one for each processor
+    Raises    : NotEnoughData, when the fleets are too small to learn anything from
+    """
+    folder = data_dir / "simulated-training" / fingerprint(plans, seed)
+    kept, baselines = champions(folder), kept_baselines(folder)
+    if not kept or (with_baselines and baselines is None):
+        modes = list(fault_modes().values())
+        features = list(features_asked(modes))
+        fleets = []
+        for number, plan in enumerate(plans):
+            fleets.append(training_fleet(plan, features, number=number, processes=processes, progress=progress))
+        if not kept:
+            trained = train_on(fleets, seed=seed, processes=processes, progress=progress)
+            # All at once, so that what was interrupted is not taken for what is known.
+            for fitted, meta in trained:
+                save_model(fitted.estimator, meta, data_dir=folder)
+            for _, meta in trained:
+                promote(folder, meta.mode, meta.version)
+            kept = champions(folder)
+        if with_baselines:
+            learnt = [mode for mode in modes if mode.key in {meta.mode for meta in kept}]
+            baselines = fit_baselines(fleets, learnt, rule=usual_rule(), seed=seed)
+            keep_baselines(baselines, folder)
+    loaded = {meta.mode: load_model(folder, meta.mode, meta.version) for meta in kept}
+    return SimulatedModels(
+        models={mode: mode_model(model) for mode, model in loaded.items()},
+        metas={mode: model.meta for mode, model in loaded.items()},
+        baselines=baselines or {},
+    )
+
+
+def fingerprint(plans: tuple[FleetPlan, ...], seed: int) -> str:
+    """Return a name that another code, plan or seed does not have."""
+    digest = hashlib.sha256(repr((plans, seed)).encode())
+    for pattern in _CODE:
+        for file in sorted(_ROOT.glob(pattern)):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def training_fleet(
+    plan: FleetPlan,
+    features: list[Feature],
+    *,
+    number: int = 0,
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> KnownFleet:
-    """Simulate a fleet to learn from; what a workshop would have found by its end is known.
-
-    number : of the fleet among others, which keeps vehicle_ids apart
-    """
-    tell: Progress = progress or (lambda what, done, total: None)
-    what = f"Simulating fleet {number + 1} to learn from"
-    parts, done = [], 0
-    work = partial(_known, plan, tuple(features), number * _CARS_OF_A_FLEET)
+    """Simulate a fleet and return what was known of it at its end. number : its cars' ids begin at so many millions"""
+    parts: list[KnownFleet] = []
+    work = partial(_known, features, plan, number)
     for part in simulated(plan, columns_of(own_features(features)), work, processes=processes):
         parts.append(part)
-        done += len(part.vehicles)
-        tell(what, done, plan.vehicles)
-    weights = pd.concat([part.weight for part in parts if part.weight is not None])
-    return replace(joined_fleet(parts), weight=weights)
+        if progress is not None:
+            progress(f"simulate fleet {number + 1}", sum(len(p.vehicles) for p in parts), plan.vehicles)
+    return joined_fleet(parts)
 
 
-def _known(plan: FleetPlan, features: tuple[Feature, ...], offset: int, frames: CarsFrames) -> KnownFleet:
-    ids = {vin: vehicle_id + offset for vehicle_id, vin in frames.vins.items()}
-    stored = Stored(*(_moved(table, offset) for table in _tables(frames.stored)))
-    faults = frames.truth.faults
-    faulty = {ids[vin] for vin in faults["vin"]}
-    # Of cars that will be scored so many more are healthy than of those that are learnt from.
-    as_scored = DEFAULT_FAULTY_SHARE / plan.faulty_share, (1 - DEFAULT_FAULTY_SHARE) / (1 - plan.faulty_share)
-    weight = {vehicle: as_scored[0] if vehicle in faulty else as_scored[1] for vehicle in ids.values()}
-    known = known_fleet(stored, features, until=plan.end, weight=pd.Series(weight, dtype=np.float64))
-    dark = faults[~(faults["lamp_on_at"] < plan.end)]
-    spared = {
-        mode: frozenset(ids[vin] for vin in dark.loc[dark["fault_mode"] == mode, "vin"]) for mode in fault_modes()
-    }
-    return replace(known, spared=spared)
+def _known(features: list[Feature], plan: FleetPlan, number: int, cars: CarsFrames) -> KnownFleet:
+    shift = number * _FLEET_IDS
+
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(vehicle_id=frame["vehicle_id"] + shift)
+
+    stored = Stored(*(moved(f) for f in (cars.stored.aggregates, cars.stored.lamps, cars.stored.vehicles)))
+    ids = {vin: vehicle_id + shift for vehicle_id, vin in cars.vins.items()}
+    faulty = cars.truth.faults["vin"].map(ids)
+    # The fleet that will be scored has far fewer cars that break.
+    breaks = stored.vehicles["vehicle_id"].isin(faulty).to_numpy()
+    ill = DEFAULT_FAULTY_SHARE / max(plan.faulty_share, 1e-9)
+    well = (1 - DEFAULT_FAULTY_SHARE) / max(1 - plan.faulty_share, 1e-9)
+    weight = pd.Series(np.where(breaks, ill, well), index=stored.vehicles["vehicle_id"].to_numpy())
+    return replace(known_fleet(stored, features, until=plan.end, weight=weight), findings=_findings(cars, ids))
 
 
-def _tables(stored: Stored) -> Iterator[pd.DataFrame]:
-    yield from (stored.aggregates, stored.lamps, stored.vehicles)
+def _findings(cars: CarsFrames, ids: Mapping[str, int]) -> pd.DataFrame:
+    """Return what a workshop would say of every car: faults that are there, lamps that have nothing behind them."""
+    mode_of = {lamp: mode.key for mode in fault_modes().values() for lamp in mode.lamps}
+    faults, lamps = cars.truth.faults, cars.truth.findings
+    vain = lamps[lamps["finding"] == "not_confirmed"]
+    told: list[dict[str, Any]] = [
+        *(
+            {"vehicle_id": ids[vin], "fault_mode": mode, "found_at": at, "confirmed": True}
+            for vin, mode, at in zip(faults["vin"], faults["fault_mode"], faults["onset_at"], strict=True)
+        ),
+        *(
+            {"vehicle_id": ids[vin], "fault_mode": mode_of[code], "found_at": at, "confirmed": False}
+            for vin, code, at in zip(vain["vin"], vain["code"], vain["found_at"], strict=True)
+        ),
+    ]
+    frame = pd.DataFrame(told, columns=["vehicle_id", "fault_mode", "found_at", "confirmed"])
+    return frame.assign(found_at=pd.to_datetime(frame["found_at"], utc=True))
 
 
-def _moved(table: pd.DataFrame, offset: int) -> pd.DataFrame:
-    return table.assign(vehicle_id=table["vehicle_id"] + offset)
+def train_on(
+    fleets: list[KnownFleet], *, seed: int = 0, processes: int | None = None, progress: Progress | None = None
+) -> list[tuple[Fitted, TrainedModel]]:
+    """Learn every fault mode from fleets in which no two cars share a vehicle_id, a few modes at a time.
+
+    Raises : NotEnoughData, when none could be learnt
+    """
+    modes = list(fault_modes().values())
+    trained: list[tuple[Fitted, TrainedModel]] = []
+    problems: list[str] = []
+    # Trees are grown in one thread each: two modes side by side are faster than two threads on one.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = [(mode, pool.submit(_trained, mode, [_about(mode, f) for f in fleets], seed)) for mode in modes]
+        for done, (mode, future) in enumerate(waiting, start=1):
+            try:
+                trained.append(future.result())
+            except NotEnoughData as error:
+                _log.warning("fault mode not trained", mode=mode.key, reason=str(error))
+                problems.append(str(error))
+            if progress is not None:
+                progress("train", done, len(modes))
+    if not trained:
+        raise NotEnoughData("no model could be trained. " + ". ".join(problems))
+    return trained
+
+
+def _about(mode: FaultMode, fleet: KnownFleet) -> KnownFleet:
+    """Return what one mode needs of a fleet; all peers of its cars are in it, for they are of the same model."""
+    able = fleet.vehicles.loc[fleet.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
+    columns = [feature.name for feature in own_features(features_of(mode))]
+    return replace(fleet, rows=fleet.rows.loc[fleet.rows.index.isin(able, level="vehicle_id"), columns])
+
+
+def _trained(mode: FaultMode, fleets: list[KnownFleet], seed: int) -> tuple[Fitted, TrainedModel]:
+    features = features_of(mode)
+    dataset = joined_datasets([training_rows(mode, features, fleet) for fleet in fleets])
+    fitted = fit_mode(mode, features, dataset, seed=seed)
+    until = max(fleet.until for fleet in fleets)
+    return fitted, describe(mode, dataset, fitted, as_of=until, trained_at=until, seed=seed)

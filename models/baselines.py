@@ -221,8 +221,8 @@ def lesson(mode: FaultMode, fleet: KnownFleet, features: Sequence[Feature], *, r
     left_d = days_to_lamp(lamps_of(mode, fleet.lamps), vehicle_id, as_of)
     counts = (left_d > 0) & (left_d <= RIGHT_WITHIN * mode.horizon_d)
     # A car in which a fault was found, or whose lamp is lit, is no example of one that nothing is wrong with.
-    found = [list(ids) for ids in fleet.spared.values()]
-    unsure = np.unique(np.concatenate([fleet.lamps["vehicle_id"].to_numpy(dtype=np.int64), *map(np.array, found)]))
+    found = fleet.findings.loc[fleet.findings["confirmed"].astype(bool), "vehicle_id"]
+    unsure = pd.concat([fleet.lamps["vehicle_id"], found]).unique()
     return Lesson(
         rows=table,
         begins=begins.astype(np.int64),

@@ -1,7 +1,7 @@
 """Datasets: which car on which day, its features, and whether its lamp came on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from ingest.store import events, readings
 from ingest.store.frames import frame
 from models.days import day_numbers, days_before, midnight
 from models.features import Feature, columns_of, feature_rows_of_days
-from models.labels import lamp_labels, lamps_of
+from models.labels import lamp_labels, lamps_of, without_unfounded
 from models.peers import own_features, with_peers
 
 # Neighbouring days of one car say nearly the same; every third is enough and a third of the work.
@@ -28,6 +28,9 @@ LEAST_HISTORY_D = 7
 TRAINING_D = 365
 # A year of so many cars is some 1 GB of features; what is read of the store at once, some 100 MB.
 MOST_VEHICLES, CHUNK_VEHICLES = 2000, 100
+
+
+FINDINGS = ("vehicle_id", "fault_mode", "found_at", "confirmed")
 
 
 class NotEnoughData(UserMistake):
@@ -57,7 +60,8 @@ class KnownFleet:
     first_day  : of the first reading
     last_heard : Series of UTC days by vehicle_id: the last with readings
     weight     : Series by vehicle_id: how many cars of the fleet that will be scored each stands for; None is one each
-    spared     : by fault mode, vehicles the fault was found in though no lamp came on
+    findings   : DataFrame as in ``models.labels.without_unfounded``: what workshops found. A lamp with nothing behind
+                 it is no example; a car whose fault was found is none of a needless call, lamp or not
     """
 
     rows: pd.DataFrame
@@ -67,7 +71,7 @@ class KnownFleet:
     last_heard: pd.Series
     until: datetime
     weight: "pd.Series[float] | None" = None
-    spared: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FINDINGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ def read_known_fleet(
     weight = _sample(vehicles["vehicle_id"], lamps["vehicle_id"].unique(), most=most_vehicles, seed=seed)
     chosen = vehicles[vehicles["vehicle_id"].isin(weight.index)]
     columns = columns_of(own_features(features))
+    findings = frame(conn, sql.load("models", "findings"), {"known_before": as_of})
     parts = []
     for start in range(0, max(len(chosen), 1), chunk_vehicles):
         some = chosen.iloc[start : start + chunk_vehicles]
@@ -184,8 +189,8 @@ def read_known_fleet(
             vehicle_ids=ids,
         )
         own = Stored(aggregates, lamps[lamps["vehicle_id"].isin(ids)], some)
-        parts.append(known_fleet(own, features, until=as_of, weight=weight))
-    return joined_fleet(parts)
+        parts.append(known_fleet(own, features, until=as_of, weight=weight[weight.index.isin(ids)]))
+    return replace(joined_fleet(parts), findings=findings)
 
 
 def _sample(vehicle_ids: "pd.Series[int]", with_lamps: NDArray[Any], *, most: int, seed: int) -> "pd.Series[float]":
@@ -205,18 +210,16 @@ def _sample(vehicle_ids: "pd.Series[int]", with_lamps: NDArray[Any], *, most: in
 def joined_fleet(parts: Sequence[KnownFleet]) -> KnownFleet:
     """Return one fleet of parts that hold different cars of it; every part knows the lamps and vehicles of its own."""
     first = parts[0]
-    modes = {mode for part in parts for mode in part.spared}
     return KnownFleet(
         # In the order of days, as a fleet that is worked out at once.
         rows=pd.concat([part.rows for part in parts]).sort_index(kind="stable"),
-        lamps=pd.concat([part.lamps for part in parts], ignore_index=True),
-        vehicles=pd.concat([part.vehicles for part in parts], ignore_index=True),
+        lamps=_stacked([part.lamps for part in parts]),
+        vehicles=_stacked([part.vehicles for part in parts]),
         first_day=min(part.first_day for part in parts),
         last_heard=pd.concat([part.last_heard for part in parts]),
         until=first.until,
-        # Of the whole fleet already, in every part.
-        weight=first.weight,
-        spared={mode: frozenset().union(*(part.spared.get(mode, ()) for part in parts)) for mode in modes},
+        weight=None if first.weight is None else pd.concat([p.weight for p in parts if p.weight is not None]),
+        findings=_stacked([part.findings for part in parts]),
     )
 
 
@@ -242,7 +245,8 @@ def training_rows(mode: FaultMode, features: Sequence[Feature], fleet: KnownFlee
     A row's features see only what had been received before its day. Its label is what became known by ``fleet.until``.
     Raises : NotEnoughData
     """
-    episodes = lamps_of(mode, fleet.lamps)
+    episodes = without_unfounded(mode, lamps_of(mode, fleet.lamps), fleet.findings)
+    found = fleet.findings[fleet.findings["confirmed"].astype(bool) & (fleet.findings["fault_mode"] == mode.key)]
     days = training_days(mode, fleet.first_day, until=fleet.until)
     able = fleet.vehicles.loc[fleet.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
     # Peers first: what is usual on a day is what all cars of it show, whatever becomes of them.
@@ -269,7 +273,7 @@ def training_rows(mode: FaultMode, features: Sequence[Feature], fleet: KnownFlee
         learnt=learnt[known],
         weight=weight,
         episodes=episodes[episodes["vehicle_id"].isin(able)],
-        spared=fleet.spared.get(mode.key, frozenset()),
+        spared=frozenset(found["vehicle_id"].tolist()),
     )
 
 
@@ -282,6 +286,12 @@ def joined_datasets(parts: Sequence[Dataset]) -> Dataset:
         as_of=np.concatenate([part.as_of for part in parts]),
         learnt=np.concatenate([part.learnt for part in parts]),
         weight=np.concatenate([part.weight for part in parts]),
-        episodes=pd.concat([part.episodes for part in parts], ignore_index=True),
+        episodes=_stacked([part.episodes for part in parts]),
         spared=frozenset().union(*(part.spared for part in parts)),
     )
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return all rows; frames without any have columns of no certain type and are left out."""
+    some = [frame for frame in frames if not frame.empty]
+    return pd.concat(some, ignore_index=True) if some else frames[0]

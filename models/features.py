@@ -28,6 +28,7 @@ Kind = Literal[
     "change",
     "since",
     "left",
+    "loaded",
     "drift",
     "peer",
     "peer_lowest",
@@ -35,6 +36,7 @@ Kind = Literal[
     "peer_trend",
     "peer_change",
     "peer_since",
+    "peer_loaded",
 ]
 
 REGIMES: tuple[Regime, ...] = ("rest", "drive", "charge")
@@ -55,6 +57,7 @@ _INGREDIENT: Mapping[str, tuple[str, ...]] = {
     "since": ("level",),
     "drift": ("level",),
     "left": ("level", "trend"),
+    "loaded": ("level",),
 }
 # What a feature that compares with peers compares.
 PEER_OF: Mapping[str, Kind] = {
@@ -64,6 +67,7 @@ PEER_OF: Mapping[str, Kind] = {
     "peer_trend": "trend",
     "peer_change": "change",
     "peer_since": "since",
+    "peer_loaded": "loaded",
 }
 
 
@@ -80,6 +84,7 @@ class Feature:
                "since" (level over ``window_d`` less the level of the five weeks before those 28 days);
                "left" (days until the level reaches the quantity's limit at the trend of ``window_d``, at most
                MOST_LEFT_D, which is also what a signal has that stands still or moves away);
+               "loaded" (level over ``window_d`` less the level at rest: what the load does);
                "drift" (level over ``window_d`` less the level of the car's first ten days with readings). It looks at
                all that is kept of a car: a mode that takes it pays for that whenever its cars are scored;
                "peer", "peer_lowest", … (level, lowest, … less the median of cars like it on the same day)
@@ -215,11 +220,25 @@ def _values(
             worst: Floats | None = None
             for member in members(column):
                 rows = Rows(vehicle[those], day[those], lag[those], statistics(sums, member))
-                found = _of_column(rows, [features[at] for at in own], as_of=as_of, vehicles=vehicles)
+                asked = [features[at] for at in own]
+                found = _of_column(rows, asked, as_of=as_of, vehicles=vehicles)
+                if any(feature.kind == "loaded" for feature in asked):
+                    calm = regime == "rest"
+                    resting = Rows(vehicle[calm], day[calm], lag[calm], statistics(frame[calm], member))
+                    found -= _at_rest(resting, asked, as_of=as_of, vehicles=vehicles)
                 worst = found if worst is None else _worse(column, [features[at] for at in own], worst, found)
             assert worst is not None
             values[own] = worst
     return values
+
+
+def _at_rest(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
+    """Return what "loaded" features are less: (n_features, n_as_of, n_vehicles), 0 for all others."""
+    levels = np.zeros((len(features), len(as_of), vehicles))
+    for at, feature in enumerate(features):
+        if feature.kind == "loaded":
+            levels[at] = window(rows, feature.window_d, ["level"], as_of=as_of, vehicles=vehicles)["level"]
+    return levels
 
 
 def _worse(column: str, features: Sequence[Feature], one: Floats, other: Floats) -> Floats:
@@ -247,6 +266,8 @@ def _of_column(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles
                 values[at] = now["level"] - past["level"]
             case "drift":
                 values[at] = now["level"] - beginning(rows, as_of=as_of, vehicles=vehicles)
+            case "loaded":
+                values[at] = now["level"]
             case "left":
                 values[at] = _days_left(feature.column, now["level"], now["trend"])
             case kind:

@@ -133,6 +133,10 @@ def _rise(column: str) -> Callable[[Sums], Floats]:
     return lambda sums: sums.mean(column) - sums.mean("air_temp_c")
 
 
+def _peak_rise(column: str) -> Callable[[Sums], Floats]:
+    return lambda sums: sums.of(column, "max") - sums.mean("air_temp_c")
+
+
 def _rise_per_kw(column: str) -> Callable[[Sums], Floats]:
     return lambda sums: _ratio(_rise(column)(sums), _at_least(_load_kw(sums), _LEAST_KW))
 
@@ -167,6 +171,7 @@ _FORMULAS: Mapping[str, _Formula] = {
     "motor_k_per_kw": _Formula(("motor_c", "air_temp_c", *_LOAD), _rise_per_kw("motor_c")),
     "inverter_k_per_kw": _Formula(("inverter_c", "air_temp_c", *_LOAD), _rise_per_kw("inverter_c")),
     "drive_load_kw": _Formula(_LOAD, _load_kw),
+    "dcdc_peak_rise_k": _Formula(("dcdc_c", "air_temp_c"), _peak_rise("dcdc_c"), of_day=True),
     "dcdc_rise_k": _Formula(("dcdc_c", "air_temp_c"), _rise("dcdc_c")),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from config.decision import DecisionPolicy
 from models.decision import Hysteresis, flags_of
 
 Floats = NDArray[np.float64]
@@ -18,7 +19,7 @@ RIGHT_WITHIN = 3.0
 LEAST_SCORED_D = 3.0
 # So many thresholds are tried between the least and the surest, evenly in log odds; the cost of each is averaged with
 # its neighbours', for what one car more or less does to it is luck.
-TRIED, NEIGHBOURS = 80, 3
+TRIED, NEIGHBOURS = 80, 4
 _DAYS_A_MONTH = 30.44
 
 
@@ -26,6 +27,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What a threshold comes to, in cars of the fleet that is scored.
 
     caught, missed : lamps that a warning came before, and those none came before
+    worth          : what the warnings of the caught are worth, each at most one: the earlier the more
     false          : warnings that no lamp followed
     car_months     : for so long cars were scored
     """
@@ -33,6 +35,7 @@ class Outcome(msgspec.Struct, frozen=True):
     threshold: float
     caught: float
     missed: float
+    worth: float
     false: float
     car_months: float
 
@@ -45,8 +48,8 @@ class Outcome(msgspec.Struct, frozen=True):
         return 1000 * self.false / max(self.car_months, 1e-12)
 
     def cost(self, missed_cost: float) -> float:
-        """Return needless calls, with a missed lamp counting as ``missed_cost`` of them."""
-        return missed_cost * self.missed + self.false
+        """Return needless calls, with a missed lamp counting as ``missed_cost`` of them, a late warning as a part."""
+        return missed_cost * (self.missed + self.caught - self.worth) + self.false
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -99,7 +102,9 @@ def scored_grid(
     return Scored(grid, at_d.astype(np.float64), lamp_d, weights, np.isin(cars, list(spared)))
 
 
-def outcome_of(scored: Scored, threshold: float, *, horizon_d: float, rule: Hysteresis) -> Outcome:
+def outcome_of(
+    scored: Scored, threshold: float, *, horizon_d: float, rule: Hysteresis, policy: DecisionPolicy
+) -> Outcome:
     """Return what naming cars from ``threshold`` on comes to."""
     up = flags_of(scored.probability, threshold, rule)
     opened = up.copy()
@@ -113,10 +118,14 @@ def outcome_of(scored: Scored, threshold: float, *, horizon_d: float, rule: Hyst
     known = (scored.lamp_d <= last_d + 1) & (scored.lamp_d >= first_d + LEAST_SCORED_D)
     false = opened & ~right & (lead_d > 0) & ~scored.spared[None, :]
     months = (~np.isnan(scored.probability)).sum(axis=0) * _step_d(scored.at_d) / _DAYS_A_MONTH
+    earliest_d = np.where(right, lead_d, 0.0).max(axis=0)
+    part = np.minimum(earliest_d / policy.full_lead_d, 1.0)
+    worth = np.where(caught, policy.late_value + (1 - policy.late_value) * part, 0.0)
     return Outcome(
         threshold=threshold,
         caught=float(scored.weight[caught & known].sum()),
         missed=float(scored.weight[known & ~caught].sum()),
+        worth=float((scored.weight * worth)[known].sum()),
         false=float((false * scored.weight).sum()),
         car_months=float((months * scored.weight).sum()),
     )
@@ -127,20 +136,20 @@ def choose_threshold(
     *,
     horizon_d: float,
     rule: Hysteresis,
+    policy: DecisionPolicy,
     missed_cost: float,
-    least: float,
     most_false: float,
 ) -> Outcome:
     """Return the outcome of the threshold that costs least among those that call few enough in vain.
 
     missed_cost : needless calls that one missed lamp is worth
-    least       : no car is named below this probability, whatever it would save
     most_false  : needless invitations in 1,000 months of cars; where every threshold has more nobody is called
     """
+    least = policy.least_probability
     surest = np.nanmax(scored.probability, initial=least)
     ends = logit(np.clip([least, max(surest, least)], 1e-6, 1 - 1e-6))
     tried = [
-        outcome_of(scored, float(threshold), horizon_d=horizon_d, rule=rule)
+        outcome_of(scored, float(threshold), horizon_d=horizon_d, rule=rule, policy=policy)
         # The last is a little above the surest: nobody is called.
         for threshold in expit(np.linspace(ends[0], ends[1] + 0.05, TRIED))
     ]

@@ -113,7 +113,7 @@ def train(
                 _log.warning("fault mode not trained", mode=mode.key, reason=str(error))
                 problems.append(str(error))
                 continue
-            meta = _describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
+            meta = describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
             trained.append(save_model(fitted.estimator, meta, data_dir=data_dir))
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
@@ -148,8 +148,8 @@ def fit_mode(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, 
         ),
         horizon_d=mode.horizon_d,
         rule=usual_rule(),
+        policy=policy,
         missed_cost=policy.cost_of_missing(mode.severity),
-        least=policy.least_probability,
         # What owners bear is shared by all faults they may be called for.
         most_false=policy.needless_per_1000_car_months / len(fault_modes()),
     )
@@ -228,9 +228,10 @@ def _check_enough(mode: FaultMode, features: Sequence[Feature], dataset: Dataset
         )
 
 
-def _describe(
+def describe(
     mode: FaultMode, dataset: Dataset, fitted: Fitted, *, as_of: datetime, trained_at: datetime, seed: int
 ) -> TrainedModel:
+    """Return what is to be known about a fitted model; the same data makes the same version."""
     parameters = {**PARAMETERS, "random_state": seed, "calibration": msgspec.to_builtins(fitted.calibration)}
     versions = {library: version(library) for library in ("scikit-learn", "numpy", "pandas", "skops")}
     table = as_table(fitted.features)

@@ -27,6 +27,7 @@ GROWS: tuple[Wanted, ...] = (
 )
 STANDS: tuple[Wanted, ...] = (("level", WEEK_D), ("extreme", WEEK_D), ("change", WEEK_D))
 PEAKS: tuple[Wanted, ...] = (("extreme", SHORT_D), ("extreme", WEEK_D))
+LOADED: tuple[Wanted, ...] = (("loaded", WEEK_D), ("peer_loaded", WEEK_D))
 COMPARED: tuple[Wanted, ...] = (("level", WEEK_D), ("change", WEEK_D), ("peer", WEEK_D))
 # One week's level: something without which the others mislead, such as the cold.
 CONTEXT: tuple[Wanted, ...] = (("level", WEEK_D),)
@@ -69,9 +70,11 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     "hv_connection": (
         Watch("cell_spread_mohm", +1, AWAKE),
         Watch("cell_step_mohm", +1, AWAKE, (*COMPARED, ("extreme", WEEK_D), ("trend", MONTH_D))),
-        Watch("cell_high_dev_mv", +1, CHARGE, COMPARED),
-        Watch("cell_low_dev_mv", -1, DRIVE, COMPARED),
-        Watch("battery_hot_spot_k", +1, AWAKE, GROWS),
+        Watch("cell_high_dev_mv", +1, CHARGE, (*LOADED, ("extreme", WEEK_D), ("change", WEEK_D), ("since", WEEK_D))),
+        Watch("cell_spread_mv", +1, CHARGE, (*LOADED, ("extreme", WEEK_D), ("change", WEEK_D))),
+        Watch("cell_low_dev_mv", -1, DRIVE, (*LOADED, ("extreme", WEEK_D), ("change", WEEK_D))),
+        Watch("cell_spread_mv", +1, DRIVE, (*LOADED, ("extreme", WEEK_D), ("change", WEEK_D))),
+        Watch("battery_hot_spot_k", +1, AWAKE, (*GROWS, *LOADED)),
         Watch("battery_apart_k", +1, AWAKE, (*COMPARED, ("extreme", WEEK_D))),
         Watch("cell_spread_mv", 0, REST, COMPARED),
         Watch("pack_a", 0, CHARGE, CONTEXT),
@@ -96,6 +99,8 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     # Ageing shows as a lower voltage at rest and a deeper dip when cranking; cold lowers both in a healthy battery.
     "lv_battery": (
         Watch("lv_battery_v", -1, REST, (*GROWS, ("extreme", SHORT_D), ("peer_lowest", WEEK_D), ("deviation", WEEK_D))),
+        # After a long drive it stands as high as it still can.
+        Watch("lv_battery_v", -1, REST, (("highest", WEEK_D), ("peer_highest", WEEK_D))),
         Watch("lv_rest_drop_v", +1, REST, COMPARED),
         Watch("lv_battery_v", -1, DRIVE, PEAKS),
         Watch("lv_battery_v", 0, AWAKE, COMPARED),
@@ -156,7 +161,14 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     # With too little coolant the thermostat no longer holds the temperature: its peaks rise first.
     "coolant": (
         Watch("coolant_peak_c", +1, DRIVE, (*GROWS, ("peer", SHORT_D), ("level", MONTH_D))),
-        Watch("coolant_c", +1, DRIVE, (("extreme", SHORT_D), ("extreme", WEEK_D), ("peer_highest", WEEK_D))),
+        Watch(
+            "coolant_c",
+            +1,
+            DRIVE,
+            (("extreme", SHORT_D), ("extreme", WEEK_D), ("peer_highest", SHORT_D), ("peer_highest", WEEK_D)),
+        ),
+        # What the thermostat held it at before, to see that it no longer does.
+        Watch("coolant_c", 0, DRIVE, (("highest", MONTH_D),)),
         Watch("coolant_c", 0, DRIVE, (("level", WEEK_D), ("deviation", WEEK_D), ("change", WEEK_D), ("peer", WEEK_D))),
         Watch("air_temp_c", 0, DRIVE, CONTEXT),
         Watch("driven_km", 0, DRIVE, CONTEXT),
@@ -188,6 +200,7 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     # A converter that fails runs hotter for the same work, and no longer holds up the 12 V.
     "dcdc": (
         Watch("dcdc_rise_k", +1, AWAKE),
+        Watch("dcdc_peak_rise_k", +1, AWAKE, (*COMPARED, ("peer_change", WEEK_D), ("since", WEEK_D))),
         Watch("dcdc_c", +1, AWAKE, (*PEAKS, ("peer_highest", WEEK_D))),
         Watch("lv_charge_25c_v", -1, AWAKE, (*COMPARED, ("extreme", WEEK_D), ("since", WEEK_D))),
         Watch("lv_battery_v", 0, REST, CONTEXT),

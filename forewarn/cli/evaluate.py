@@ -81,7 +81,7 @@ def evaluate(
             _evaluate_cmapss(set_name, data=folder, seeds=seeds or 5, out=out, as_json=as_json)
         return
     from forewarn.cli.evaluate_fleets import Run, evaluate_folder, evaluate_real, evaluate_simulated
-    from forewarn.simulated_training import TrainingPlan
+    from forewarn.evaluation.trained import training_plans
 
     run = Run(
         vehicles=vehicles,
@@ -89,7 +89,7 @@ def evaluate(
         sets=seeds or 3,
         first_seed=seed,
         faulty=faulty,
-        training=TrainingPlan(vehicles=train_vehicles, days=train_days),
+        training=training_plans(vehicles=train_vehicles, days=train_days),
         processes=processes,
         out=out,
     )

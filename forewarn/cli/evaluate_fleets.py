@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forewarn.evaluation.fleets import Given
     from forewarn.evaluation.results import Evaluation
     from forewarn.evaluation.scored import Contender, FleetRows, Scored
-    from forewarn.simulated_training import TrainingPlan
+    from forewarn.simulator.fleet import FleetPlan
 
 Models = Literal["simulated", "champions"]
 PREDICTIONS = "predictions.csv"
@@ -35,7 +35,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     sets: int
     first_seed: int
     faulty: float
-    training: "TrainingPlan"
+    training: "tuple[FleetPlan, ...]"
     processes: int | None
     out: Path | None
 
@@ -47,7 +47,7 @@ def evaluate_simulated(run: Run, *, as_json: bool) -> None:
     from forewarn.evaluation.scored import features_behind
 
     settings = settings_of_process()
-    if run.training.seeds & set(range(run.first_seed, run.first_seed + run.sets)):
+    if {plan.seed for plan in run.training} & set(range(run.first_seed, run.first_seed + run.sets)):
         raise UserMistake(f"--seed {run.first_seed}: the models learnt from fleets of these seeds; choose another one")
     contenders, about = _contenders(settings, run)
     features = features_behind(contenders)
