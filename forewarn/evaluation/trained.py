@@ -36,9 +36,7 @@ def contenders_on_simulated(
             f"{', '.join(str(plan.seed) for plan in plans)}, ending {', '.join(f'{p.end:%Y-%m-%d}' for p in plans)}, "
             f"{first.faulty_share:.0%} of the cars faulty, weighed as {DEFAULT_FAULTY_SHARE:.0%}"
         ),
-        "fault modes": ", ".join(
-            f"{mode} ({meta.failing_vehicles} failing cars)" for mode, meta in trained.metas.items()
-        ),
+        "failing cars": ", ".join(f"{mode} {meta.failing_vehicles}" for mode, meta in trained.metas.items()),
         "thresholds": ", ".join(f"{mode} {threshold:.3f}" for mode, threshold in trained.thresholds.items()),
         "libraries": ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numpy", "pandas")),
     }

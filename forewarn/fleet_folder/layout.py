@@ -40,7 +40,8 @@ class FleetFolder:
     @property
     def vins(self) -> "pd.Index[str]":
         """The vins in the order of the vehicle_ids, which begin at 1."""
-        return pd.Index(self.vehicles["vin"].tolist(), dtype=object)
+        vins: pd.Index[str] = pd.Index(self.vehicles["vin"].tolist(), dtype=object)
+        return vins
 
 
 def open_folder(directory: Path) -> FleetFolder:
@@ -145,7 +146,10 @@ def _events(table: pa.Table, cars: NDArray[np.int64], day: int) -> pd.DataFrame:
         [cars, ts, received, texts(table["code"], "code"), _states(table), np.nan_to_num(levels).astype(np.int64)]
     )
     known = told & (cars > 0) & np.array([kind == "lamp" for kind in kinds], dtype=bool)
-    return frame.loc[known & frame["code"].notna().to_numpy() & frame["state"].isin(("on", "off")).to_numpy()]
+    kept: pd.DataFrame = frame.loc[
+        known & frame["code"].notna().to_numpy() & frame["state"].isin(("on", "off")).to_numpy()
+    ]
+    return kept
 
 
 def _states(table: pa.Table) -> list[str | None]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -211,7 +212,7 @@ def test_the_interval_is_that_of_cars_drawn_again():
 
 
 def test_a_lamp_counts_for_the_rows_whose_horizon_reaches_it():
-    mode = fault_modes()["tyre_leak"]
+    mode = msgspec.structs.replace(fault_modes()["tyre_leak"], horizon_d=7)
     index = pd.MultiIndex.from_product(
         [pd.to_datetime([day(number).replace(tzinfo=None) for number in range(20)]), [1, 2]],
         names=["as_of", "vehicle_id"],
@@ -219,7 +220,6 @@ def test_a_lamp_counts_for_the_rows_whose_horizon_reaches_it():
     rows = pd.DataFrame({"tyre_leak": 0.5}, index=index)
     lit = lamps([(1, day(10), "tire_pressure", "on")])
     answer = came_on(rows, lit, {"tyre_leak": mode}, until=day(20))["tyre_leak"].unstack()
-    assert mode.horizon_d == 7
     # As of day 3 the lamp is exactly the horizon away, which is half open.
     assert answer[1].tolist()[:14] == [0.0] * 4 + [1.0] * 7 + [0.0] * 3
     assert answer[2].tolist()[:14] == [0.0] * 14
