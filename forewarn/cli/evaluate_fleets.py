@@ -81,9 +81,8 @@ def evaluate_folder(directory: Path, run: Run, models: Models, *, as_json: bool)
     from forewarn.fleet_folder import open_folder
 
     settings = settings_of_process()
-    out = run.out or Path.cwd()
-    # What is wrong with the folder is said before anything is trained.
-    folder = open_folder(directory)
+    # What is wrong with folders is said before anything is trained.
+    folder, out = open_folder(directory), _prepared(run.out or Path.cwd())
     if models == "champions":
         contenders, about = _champions(settings)
     else:
@@ -170,11 +169,18 @@ def _scratch(settings: "Settings") -> Any:
         yield Path(folder)
 
 
+def _prepared(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserMistake(f"{out} is no folder ({error.strerror}): name another one with --out") from error
+    return out
+
+
 def _write_predictions(out: Path, said: "Scored", vins: Mapping[int, str]) -> Path:
     """Write every warning: a car that is named again after it had been calm is there again."""
     file = out / PREDICTIONS
     try:
-        out.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(["vin", "fault_mode", "first_flagged_at"])

@@ -119,8 +119,10 @@ def truth_of_folder(directory: Path, vins: dict[int, str]) -> pd.DataFrame | Non
         raise UserMistake(f"{file} has {twice} twice: a car has one fault at most")
     for name in ("onset_at", "lamp_on_at"):
         try:
-            is_number = pd.api.types.is_numeric_dtype(table[name])
-            table[name] = pd.to_datetime(table[name], utc=True, unit="ms" if is_number else None)
+            if pd.api.types.is_numeric_dtype(table[name]):
+                table[name] = pd.to_datetime(table[name], utc=True, unit="ms")
+            else:
+                table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
         except (ValueError, TypeError) as error:
             raise UserMistake(f"{file}: {name} holds no times ({error}): write timestamps in UTC") from error
     for name in ("has_precursor", "gradual"):
