@@ -17,8 +17,11 @@ import structlog
 
 from config.faults import FaultMode, fault_modes
 from forewarn.fleet_frames import CarsFrames, simulated
+from forewarn.kept_baselines import Baselines, keep_baselines, kept_baselines
 from forewarn.simulator.fleet import DEFAULT_FAULTY_SHARE, FleetPlan
+from models.baselines import features_asked, fit_baselines
 from models.dataset import KnownFleet, NotEnoughData, Stored, joined_datasets, joined_fleet, known_fleet, training_rows
+from models.decision import usual_rule
 from models.features import Feature, columns_of
 from models.fleet_scores import ModeModel
 from models.peers import own_features
@@ -32,10 +35,13 @@ Progress = Callable[[str, int, int], None]
 
 # So far apart that no two cars of different fleets share a number.
 _FLEET_IDS = 1_000_000
+_VERSIONS = "versions.json"
 _ROOT = Path(__file__).resolve().parent.parent
 # What a model learnt here depends on.
-_CODE = ("config/*.toml", "forewarn/fleet_frames.py", "forewarn/simulated_training.py", "forewarn/simulator/*.py",
-         "ingest/cells.py", "ingest/rest.py", "models/*.py")  # fmt: skip
+_CODE = (
+    *("config/*.toml", "forewarn/fleet_frames.py", "forewarn/kept_baselines.py", "forewarn/simulated_training.py"),
+    *("forewarn/simulator/*.py", "ingest/cells.py", "ingest/rest.py", "models/*.py"),
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -56,10 +62,11 @@ TRAINING_PLANS = (
 
 @dataclass(frozen=True)
 class SimulatedModels:
-    """The model of every fault mode, and what is known about each."""
+    """The model of every fault mode, what is known about each, and what they have to beat where that was asked for."""
 
     models: Mapping[str, ModeModel]
     metas: Mapping[str, TrainedModel]
+    baselines: Baselines
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -71,35 +78,57 @@ def simulated_models(
     *,
     plans: tuple[FleetPlan, ...] = TRAINING_PLANS,
     seed: int = 0,
+    with_baselines: bool = False,
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> SimulatedModels:
     """Return models of all fault modes learnt from simulated fleets; with the same code they are learnt once.
 
     data_dir  : models are kept below it, under a name that says code and plans
+    with_baselines : choose on the same fleets what the models have to beat
     processes : None is one for each processor
     Raises    : NotEnoughData, when the fleets are too small to learn anything from
     """
     folder = data_dir / "simulated-training" / fingerprint(plans, seed)
-    index = folder / "versions.json"
-    if not index.is_file():
-        features = [feature for mode in fault_modes().values() for feature in features_of(mode)]
+    kept, baselines = kept_versions(folder), kept_baselines(folder)
+    if not kept or (with_baselines and baselines is None):
+        modes = list(fault_modes().values())
+        features = list(features_asked(modes))
         fleets = []
         for number, plan in enumerate(plans):
             fleets.append(training_fleet(plan, features, number=number, processes=processes, progress=progress))
-        trained = train_on(fleets, seed=seed, processes=processes, progress=progress)
-        # All at once, so that what was interrupted is not taken for what is known.
-        for fitted, meta in trained:
-            save_model(fitted.estimator, meta, data_dir=folder)
-        draft = index.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode({meta.mode: meta.version for _, meta in trained}))
-        draft.replace(index)
-    versions = msgspec.json.decode(index.read_bytes(), type=dict[str, str])
-    loaded = {mode: load_model(folder, mode, version) for mode, version in versions.items()}
+        if not kept:
+            trained = train_on(fleets, seed=seed, processes=processes, progress=progress)
+            for fitted, meta in trained:
+                save_model(fitted.estimator, meta, data_dir=folder)
+            kept = keep_versions([meta for _, meta in trained], folder)
+        if with_baselines:
+            learnt = [mode for mode in modes if mode.key in kept]
+            baselines = fit_baselines(fleets, learnt, rule=usual_rule(), seed=seed)
+            keep_baselines(baselines, folder)
+    loaded = {mode: load_model(folder, mode, version) for mode, version in kept.items()}
     return SimulatedModels(
         models={mode: mode_model(model) for mode, model in loaded.items()},
         metas={mode: model.meta for mode, model in loaded.items()},
+        baselines=baselines or {},
     )
+
+
+def kept_versions(folder: Path) -> dict[str, str]:
+    """Return the version of each fault mode's model that was kept; none when nothing was kept whole."""
+    try:
+        return msgspec.json.decode((folder / _VERSIONS).read_bytes(), type=dict[str, str])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def keep_versions(metas: list[TrainedModel], folder: Path) -> dict[str, str]:
+    """Name the versions that belong together, all at once: what was interrupted is not taken for what is known."""
+    versions = {meta.mode: meta.version for meta in metas}
+    draft = folder / f".{_VERSIONS}.draft"
+    draft.write_bytes(msgspec.json.encode(versions))
+    draft.replace(folder / _VERSIONS)
+    return versions
 
 
 def fingerprint(plans: tuple[FleetPlan, ...], seed: int) -> str:

@@ -6,6 +6,7 @@ usual, and what every mode's model makes of it (``probabilities``).
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -27,6 +28,15 @@ Flags = NDArray[np.bool_]
 
 # Rows that a model is asked about at once: a table of them is some 100 MB.
 ROWS_AT_ONCE = 200_000
+
+
+class Judge(Protocol):
+    """What is asked of whatever says how likely one fault mode's lamp is."""
+
+    @property
+    def features(self) -> tuple[Feature, ...]: ...
+
+    def probability(self, rows: pd.DataFrame) -> Floats: ...
 
 
 class ModeModel(msgspec.Struct, frozen=True):
@@ -79,7 +89,7 @@ def _naive(instants: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
 
 
 def probabilities(
-    models: Mapping[str, ModeModel],
+    models: Mapping[str, Judge],
     rows: pd.DataFrame,
     *,
     lamps: pd.DataFrame,
