@@ -10,6 +10,8 @@ BIN := .venv/bin
 ARGS :=
 # Arguments for pytest, as in: make test PYTEST="-k replay"
 PYTEST :=
+# How many processes share the tests, file by file; "logical" is one for each core that the machine shows.
+PROCESSES := logical
 # The server for "make test-timescale", a superuser's login: its tests make and drop databases of their own.
 DSN :=
 
@@ -57,7 +59,8 @@ format: venv-test  ## put the code in form
 
 .PHONY: test
 test: venv-test test-programs  ## the tests, of every kind; installs mosquitto, chromium and node when it may
-	$(BIN)/pytest tests/unit tests/integration tests/functional tests/browser tests/fault/test_kill_worker.py $(PYTEST)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile \
+		tests/unit tests/integration tests/functional tests/browser tests/fault/test_kill_worker.py $(PYTEST)
 
 .PHONY: test-programs
 test-programs:

@@ -24,7 +24,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Dealer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A workshop. Capabilities are those that ``config/faults.toml`` asks for."""
+    """A workshop. Capabilities are those that ``config/faults.toml`` asks for.
+
+    hours  : in the notation of ``alerts.opening_hours``; None when nobody told them
+    places : cars taken in at once, in a slot; None when this dealer's appointments are not kept here
+    """
 
     dealer_id: str
     name_zh: str
@@ -36,6 +40,10 @@ class Dealer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     capabilities: frozenset[str]
     admitted: bool
     phone: str
+    time_zone: str = "Asia/Shanghai"
+    country: str = "CN"
+    hours: str | None = None
+    places: int | None = None
 
     @property
     def place(self) -> Place:
@@ -101,19 +109,30 @@ def load_sample_dealers(conn: psycopg.Connection[tuple[object, ...]]) -> int:
 
     A dealer that is there already keeps its admission: losing it is somebody's decision, not the file's.
     """
-    statement = sql.load(__package__, "upsert_dealer")
-    with conn.transaction(), conn.cursor() as cursor:
-        cursor.executemany(
-            statement,
-            [{**msgspec.structs.asdict(d), "capabilities": sorted(d.capabilities)} for d in sample_dealers()],
-        )
+    store_dealers(conn, sample_dealers(), set_admission=False)
     return len(sample_dealers())
 
 
-def all_dealers(conn: psycopg.Connection[tuple[object, ...]]) -> Sequence[Dealer]:
-    """Return every dealer that is admitted."""
+def store_dealers(
+    conn: psycopg.Connection[tuple[object, ...]], dealers: Iterable[Dealer], *, set_admission: bool
+) -> None:
+    """Write dealers, new ones and known ones, all or none of them.
+
+    set_admission : whether a dealer that is known already gets the admission given here
+    """
+    rows = [
+        {**msgspec.structs.asdict(d), "capabilities": sorted(d.capabilities), "set_admission": set_admission}
+        for d in dealers
+    ]
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(sql.load(__package__, "upsert_dealer"), rows)
+
+
+def all_dealers(conn: psycopg.Connection[tuple[object, ...]], *, admitted_only: bool = True) -> Sequence[Dealer]:
+    """Return every dealer that is admitted, or every one there is, by id."""
     with conn.cursor(row_factory=kwargs_row(_dealer)) as cursor:
-        return cursor.execute(sql.load(__package__, "admitted_dealers")).fetchall()
+        values = {"admitted_only": admitted_only}
+        return cursor.execute(sql.load(__package__, "all_dealers"), values).fetchall()
 
 
 def _dealer(*, capabilities: list[str], **columns: object) -> Dealer:

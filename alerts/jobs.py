@@ -38,17 +38,26 @@ def triage(conn: psycopg.Connection[Any], *, now: datetime, language: str = "en"
         row = conn.execute(sql.load(__package__, "start_run"), {"started_at": now}).fetchone()
         assert row is not None
         dealers = all_dealers(conn)
-        predictions = tables.flagged_predictions(conn)
+        flagged = tables.flagged_predictions(conn)
+        predictions = _called_for(conn, flagged)
     run_id = int(row[0])
     try:
         counts = apply_predictions(
             conn, predictions, fault_modes=fault_modes(), dealers=dealers, observe=observe, now=now
         )
+        counts += Counts(held_out=len(flagged) - len(predictions))
     except BaseException:
         _finish(conn, run_id, "failed", Counts())
         raise
     _finish(conn, run_id, "done", counts)
     return TriageResult(run_id, counts, _message(counts, language))
+
+
+def _called_for(conn: psycopg.Connection[Any], flagged: list[tables.Prediction]) -> list[tables.Prediction]:
+    """Leave out what is held out, unless an open case is about it already: an agent is to see it as it stands."""
+    held = [prediction.vehicle_id for prediction in flagged if prediction.held_out]
+    known = set(conn.execute(sql.load(__package__, "open_leads"), {"vehicle_ids": held}).fetchall()) if held else set()
+    return [one for one in flagged if not one.held_out or (one.vehicle_id, one.fault_mode) in known]
 
 
 def _finish(conn: psycopg.Connection[Any], run_id: int, outcome: str, counts: Counts) -> None:

@@ -36,12 +36,16 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Car(msgspec.Struct, frozen=True, kw_only=True):
-    """A car whose owner may be called: its brand, where it is, what its owner agreed to."""
+    """A car whose owner may be called: its brand, where it is, what its owner agreed to.
+
+    is_parked : whether the place is where the car was last parked, not the owner's home
+    """
 
     vehicle_id: int
     brand: str
     place: Place | None
     purposes: frozenset[str]
+    is_parked: bool = False
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -80,10 +84,17 @@ def callable_cars(conn: Connection, vehicle_ids: Iterable[int]) -> dict[int, Car
     """Return the cars among ``vehicle_ids`` whose owner is known, agreed to care, and did not ask to be left alone."""
 
     def row(
-        vehicle_id: int, brand: str, purposes: list[str], latitude: float | None, longitude: float | None
+        vehicle_id: int,
+        brand: str,
+        purposes: list[str],
+        latitude: float | None,
+        longitude: float | None,
+        is_parked: bool,
     ) -> tuple[int, Car]:
         place = None if latitude is None or longitude is None else Place(latitude, longitude)
-        return vehicle_id, Car(vehicle_id=vehicle_id, brand=brand, place=place, purposes=frozenset(purposes))
+        return vehicle_id, Car(
+            vehicle_id=vehicle_id, brand=brand, place=place, purposes=frozenset(purposes), is_parked=is_parked
+        )
 
     with conn.cursor(row_factory=kwargs_row(row)) as cursor:
         values = {"vehicle_ids": list(vehicle_ids)}

@@ -12,7 +12,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One signal that drove a score.
 
     kind    "level", "lowest", "highest", "deviation", "recent" (a mean that fades), "trend" (units a day), "change"
-            against the weeks before or "drift" against the car's first days
+            against the weeks before, "since" against two months ago, "left" (days until the limit), "drift" against the
+            car's first days, "peer", "peer_lowest", … against cars like it
     usual   median of the same figure over healthy cars; None when the model does not know it
     effect  share of the score, in the model's own log odds; positive speaks for the fault
     """

@@ -45,9 +45,10 @@ Observe = Callable[[FlaggedPrediction, FaultMode, float | None], Observed | None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What one triage did; the fields add up over batches."""
+    """What one triage did; the fields add up over batches. What is ``held_out`` is not in ``flagged``."""
 
     flagged: int = 0
+    held_out: int = 0
     not_callable: int = 0
     opened: int = 0
     leads_added: int = 0

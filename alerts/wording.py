@@ -8,9 +8,17 @@ from alerts.priority import Part
 from alerts.reasons import Reason, Why
 from config.faults import FaultMode
 from config.i18n import Translate, translator
-from config.signals import catalogue
+from config.quantities import named
 
-_UNITS = {"degC": "°C", "percent": "%", "kOhm": "kΩ", "degrees": "°"}
+_UNITS = {
+    "degC": "°C",
+    "percent": "%",
+    "kOhm": "kΩ",
+    "mOhm": "mΩ",
+    "uS": "µS",
+    "log10 kOhm": "lg kΩ",
+    "degrees": "°",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,16 @@ _KINDS = {
     "deviation": "scatter over %(days)s d",
     "recent": "fading mean of %(days)s d",
     "trend": "trend over %(days)s d",
+    "since": "last %(days)s d against two months ago",
+    "left": "days left at the rate of the last %(days)s d",
+    "loaded": "mean of %(days)s d beyond that at rest",
+    "peer_loaded": "mean of %(days)s d beyond that at rest, against cars like it",
+    "peer": "mean of %(days)s d against cars like it",
+    "peer_lowest": "lowest in %(days)s d against cars like it",
+    "peer_highest": "highest in %(days)s d against cars like it",
+    "peer_trend": "trend over %(days)s d against cars like it",
+    "peer_change": "change in %(days)s d against cars like it",
+    "peer_since": "change since two months ago against cars like it",
     "change": "last %(days)s d against the 4 weeks before",
     "drift": "last %(days)s d against the car's first days",
 }
@@ -98,7 +116,7 @@ def _shown(value: float, unit: str | None, digits: int) -> str:
 def signal_label(reason: Reason, language: str) -> str:
     """Return what a reason is about: "12 V battery voltage, at rest, mean of 7 d"."""
     t = translator(language)
-    signal = catalogue().by_column.get(reason.signal)
+    signal = named(reason.signal)
     parts = [signal.name(language) if signal else reason.signal]
     if reason.regime in _REGIMES:
         parts.append(t(_REGIMES[reason.regime]))
@@ -111,9 +129,11 @@ def figure(reason: Reason, value: float | None, language: str) -> str:
     """Return a reason's value, or its usual value, with the unit; a trend is per day."""
     if value is None:
         return "—"
-    signal = catalogue().by_column.get(reason.signal)
+    signal = named(reason.signal)
     unit = signal.unit if signal else reason.unit
-    if reason.kind == "trend":
+    if reason.kind == "left":
+        return translator(language)("%(days)s d", days=round(value))
+    if reason.kind in ("trend", "peer_trend"):
         return translator(language)("%(rate)s a day", rate=rate(value, unit))
     return quantity(value, unit)
 
@@ -152,13 +172,25 @@ def capability(key: str, language: str) -> str:
     return translator(language)(_CAPABILITIES.get(key, key))
 
 
+def role(name: str, language: str) -> str:
+    """Return what somebody does here."""
+    t = translator(language)
+    names = {
+        "agent": t("call-centre agent"),
+        "supervisor": t("supervisor"),
+        "safety": t("safety desk"),
+        "dealer": t("dealer workshop"),
+    }
+    return names.get(name, name)
+
+
 def powertrain(key: str, language: str) -> str:
     """Return how a car is driven: bev, phev or ice."""
     return translator(language)(_POWERTRAINS.get(key, key))
 
 
 def _observed(observed: Observed, t: Translate, language: str) -> str:
-    signal = catalogue().by_column.get(observed.signal)
+    signal = named(observed.signal)
     unit = signal.unit if signal else None
     phrase = _PHRASES.get(observed.signal)
     value, slope = observed.value, observed.slope_per_day

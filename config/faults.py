@@ -21,7 +21,6 @@ class FaultMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chart: str
     zh: str
     en: str
-    predicted: bool = False
 
     def name(self, language: str) -> str:
         return self.zh if language.startswith("zh") else self.en

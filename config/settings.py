@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.errors import UserMistake
 
 # Never shown, not even when they are wrong.
-_SECRET = frozenset({"database.dsn", "mqtt.password", "charging.gateway_token", "charging.smtp_password"})
+_SECRET = frozenset(
+    {"database.dsn", "mqtt.password", "models.tracking_uri", "charging.gateway_token", "charging.smtp_password"}
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -125,6 +127,45 @@ class StoreSettings(_Group):
 class WebSettings(_Group):
     host: str = Field("127.0.0.1", description="Address the work list listens on.")
     port: Port = Field(8080, description="Port the work list listens on.")
+    names: str | None = Field(
+        None, description="Host names that browsers reach the work list by, comma-separated; needed past this machine."
+    )
+    cert_file: Path | None = Field(None, description="Certificate of the work list; given, it speaks TLS.")
+    key_file: Path | None = Field(None, validate_default=True, description="Private key of that certificate.")
+    proxy: str | None = Field(
+        None, description="Addresses of the proxy that speaks TLS for the work list, comma-separated."
+    )
+    session_idle_min: int = Field(
+        60, ge=1, le=1440, description="Minutes without a request after which a session is over."
+    )
+    session_max_h: int = Field(12, ge=1, le=168, description="Hours after which a session is over in any case.")
+
+    @field_validator("key_file")
+    @classmethod
+    def _belongs_to_certificate(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
+        if (key_file is None) != (info.data.get("cert_file") is None):
+            raise ValueError("web.cert_file and web.key_file go together: set both or none")
+        return key_file
+
+    @property
+    def is_secure(self) -> bool:
+        """Tell whether browsers reach the work list by TLS, Forewarn's own or a proxy's."""
+        return self.cert_file is not None or self.proxy is not None
+
+    @property
+    def address(self) -> str:
+        """Return the address of the work list, for people."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.proxy is not None and self.names:
+            return f"https://{listed(self.names)[0]}/"
+        if self.cert_file is not None:
+            return f"https://{listed(self.names)[0] if self.names else host}:{self.port}/"
+        return f"http://{host}:{self.port}/"
+
+
+def listed(text: str | None) -> list[str]:
+    """Return the parts of a comma-separated setting."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 class PartnerSettings(_Group):
@@ -171,7 +212,25 @@ class ScheduleSettings(_Group):
     judge_every_min: int = Field(5, ge=1, description="Minutes between judgements of readings by those before them.")
     refresh_every_min: int = Field(15, ge=1, description="Minutes between refreshes of the rollups.")
     expire_every_h: int = Field(24, ge=1, description="Hours between deletions of what is older than it may be.")
-    train_every_h: int = Field(168, ge=1, description="Hours between trainings.")
+    train_every_h: int = Field(168, ge=1, description="Hours between trainings, whose models are challengers.")
+    drift_every_h: int = Field(24, ge=1, description="Hours between measurements of drift.")
+    report_day: int = Field(1, ge=1, le=28, description="Day on which the report about the month before is written.")
+    run_days: int = Field(
+        90, ge=31, le=36500, description="Days that records of judging, refreshing, expiring and triage are kept."
+    )
+
+
+class ModelSettings(_Group):
+    holdout_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of flagged cars that nobody is called for, to measure lead time by; never of fault modes"
+        " that endanger people.",
+    )
+    tracking_uri: str | None = Field(
+        None, description="MLflow's store, as sqlite:///… or postgresql+psycopg://…; unset is a file under data_dir."
+    )
 
 
 class ChargingSettings(_Group):
@@ -240,6 +299,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     partners: PartnerSettings = PartnerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    models: ModelSettings = ModelSettings()
     charging: ChargingSettings = ChargingSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 

@@ -1,5 +1,6 @@
 """The whole product on one machine in one command, with a simulated fleet and nothing else made up."""
 
+import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,16 +35,23 @@ _TOP = 10
 _FAULTY_SHARE = 0.3
 _MODES = ("hv_self_discharge", "lv_battery", "hv_self_discharge", "lv_battery", "tyre_leak")
 _SAMPLING_S = (90.0, 900.0, 360.0)
+# Without those that look alike.
+_LETTERS = "abcdefghjkmnpqrstvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What a demo did. ``top`` is the top of the call list, ``settings`` reach its servers while they run."""
+    """What a demo did. ``top`` is the top of the call list, ``settings`` reach its servers while they run.
+
+    accounts : who may sign in to this demo, all by one password that was made for it
+    """
 
     settings: Settings
     outcomes: Outcomes
     top: "list[CallRow]"
     data_dir: Path
+    accounts: tuple[str, ...]
+    password: str
 
 
 def run_demo(
@@ -84,7 +92,9 @@ def run_demo(
             schedule.run_now("score")
             say("Opening cases")
             schedule.run_now("triage")
-        result = DemoResult(own, arrived, _call_list(own), folder)
+            schedule.run_now("slots")
+        accounts, password = _add_accounts(own, now=clock())
+        result = DemoResult(own, arrived, _call_list(own), folder, accounts, password)
         show(result)
         if serve is not None:
             serve(own)
@@ -134,6 +144,25 @@ def _publish_fleet(settings: Settings, *, vehicles: int, days: int, seed: int, e
         progress_bar("Publishing their messages over MQTT", total=fleet.n_readings) as advance,
     ):
         return deliver(messages(fleet), settings, on_progress=advance)
+
+
+def _add_accounts(settings: Settings, *, now: datetime) -> tuple[tuple[str, ...], str]:
+    """Add an account of each role to the demo's own database; return their names and the one password."""
+    from alerts.access.accounts import add_account
+    from alerts.access.audit import Actor
+    from alerts.access.roles import Role
+    from alerts.dealers import sample_dealers
+
+    # New for each demo: a password that everybody knows would one day be on a server that everybody reaches.
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(16))
+    password = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    assert settings.database.dsn is not None
+    with connect(settings.database.dsn, role="alerts") as conn:
+        for role in Role:
+            dealer_id = sample_dealers()[0].dealer_id if role is Role.DEALER else None
+            by = Actor("command", "demo")
+            add_account(conn, role.value, role, password, dealer_id=dealer_id, by=by, now=now)
+    return tuple(role.value for role in Role), password
 
 
 def _call_list(settings: Settings) -> "list[CallRow]":

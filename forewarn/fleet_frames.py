@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from config.signals import catalogue
 from forewarn.simulator.fleet import Blocks, FleetPlan, SimulatedVehicle, each_task, observed
@@ -87,13 +88,16 @@ def _frames_of(columns: tuple[str, ...], work: Callable[[CarsFrames], T], plan: 
     return work(CarsFrames(stored, vins, Truth(*(pd.concat(t) for t in zip(*truths, strict=True))), readings))
 
 
-def daily_frame(vehicle_id: int, days: Rollups, columns: Sequence[str]) -> pd.DataFrame:
-    """Return one car's daily rollups as ``ingest.store.readings.daily_aggregates`` would read them from the store."""
+def daily_frame(vehicle_id: int | NDArray[np.int64], days: Rollups, columns: Sequence[str]) -> pd.DataFrame:
+    """Return daily rollups as ``ingest.store.readings.daily_aggregates`` would read them from the store.
+
+    vehicle_id : of all rows, or of each
+    """
     frame: dict[str, Any] = {
-        "vehicle_id": np.full(len(days), vehicle_id, dtype=np.int64),
+        "vehicle_id": np.broadcast_to(np.asarray(vehicle_id, dtype=np.int64), len(days)).copy(),
         "day": pd.to_datetime(days.bucket_ms, unit="ms", utc=True),
         "received_on": pd.to_datetime(days.received_on, unit="D", utc=True),
-        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=list(REGIMES)),
+        "regime": pd.Categorical.from_codes(days.regime.astype(np.int8), categories=pd.Index(REGIMES)),
         "n": days.columns.get("n", np.zeros(len(days), dtype=np.int64)),
     }
     unknown = np.full(len(days), np.nan)

@@ -13,20 +13,30 @@ import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from config import sql
 from config.errors import UserMistake
-from config.settings import Settings
+from config.settings import ScheduleSettings, Settings
 from config.signals import catalogue
-from ingest.store.connection import connect
+from ingest.store.connection import DatabaseAway, connect
 
-JobName = Literal["train", "score", "triage", "judge", "refresh", "expire"]
+JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
 _ELECTION_EVERY_S = 5.0
 # Partitions are there before their day comes, also when the schedule stands still over a long weekend.
 _DAYS_AHEAD = timedelta(days=7)
+# What failed for a reason that may pass is tried again after that long, not only a week or a month later.
+_AGAIN_AFTER = timedelta(hours=1)
+# A run without an outcome after that long was killed, or has lost its database before it could tell.
+_GIVEN_UP_AFTER = timedelta(days=1)
+# One more than an owner may book ahead, so that the last of those is there before it can be asked for.
+_SLOT_DAYS = 16
+_SLOTS_EVERY = timedelta(hours=6)
 
 _log = structlog.get_logger(__name__)
 
@@ -50,21 +60,30 @@ class JobContext:
 
 
 def train(context: JobContext) -> Any:
-    """Train a model for every predicted fault mode."""
+    """Train a model for every fault mode: a challenger, where there is a champion."""
+    from forewarn.mirror import show_in_mlflow
     from models.training import train as train_models
 
     _bring_up_to_date(context)
     with connect(context.dsn, role="models") as conn:
-        return train_models(conn, as_of=context.day, data_dir=context.settings.data_dir)
+        trained = train_models(conn, as_of=context.day, data_dir=context.settings.data_dir, clock=context.clock)
+    show_in_mlflow(context.settings)
+    return trained
 
 
 def score(context: JobContext) -> Any:
-    """Score every car with the champion models."""
+    """Score every car with the champion models, and with the challengers in the shadow."""
     from models.scoring import score as score_fleet
 
     _bring_up_to_date(context)
     with connect(context.dsn, role="models") as conn:
-        return score_fleet(conn, as_of=context.day, data_dir=context.settings.data_dir)
+        return score_fleet(
+            conn,
+            as_of=context.day,
+            data_dir=context.settings.data_dir,
+            clock=context.clock,
+            holdout_share=context.settings.models.holdout_share,
+        )
 
 
 def triage(context: JobContext) -> Any:
@@ -79,8 +98,10 @@ def judge(context: JobContext) -> Any:
     """Flag readings that do not fit the ones before them, on the days of cars that changed."""
     from ingest.history import judge_changed_days
 
-    with connect(context.dsn, role="ingest") as conn:
-        return judge_changed_days(conn)
+    with _recorded(context, "judge") as detail, connect(context.dsn, role="ingest") as conn:
+        judged = judge_changed_days(conn)
+        detail["readings"] = judged
+    return judged
 
 
 def refresh(context: JobContext) -> Any:
@@ -89,24 +110,76 @@ def refresh(context: JobContext) -> Any:
 
     today = context.clock().date()
     minutes_from = today - timedelta(days=context.settings.store.minute_days)
-    with connect(context.dsn, role="admin", autocommit=True) as conn:
+    with _recorded(context, "refresh") as detail, connect(context.dsn, role="admin", autocommit=True) as conn:
         engine = engine_of(conn)
         engine.make_days(conn, today, today + _DAYS_AHEAD)
-        return engine.refresh(conn, catalogue(), minutes_from=minutes_from)
+        refreshed = engine.refresh(conn, catalogue(), minutes_from=minutes_from)
+        detail["days"] = refreshed
+    return refreshed
 
 
 def expire(context: JobContext) -> Any:
-    """Delete dead letters, readings and rollups that are older than the settings allow."""
+    """Delete dead letters, readings, rollups and records of runs that are older than the settings allow."""
     from ingest.store import dead_letters
     from ingest.store.timeseries import retention
     from ingest.store.timeseries.detect import engine_of
 
     now, settings = context.clock(), context.settings
-    with connect(context.dsn, role="admin", autocommit=True) as conn:
-        found = retention.expire(conn, engine_of(conn), settings.store, now=now)
-    older_than = timedelta(days=settings.ingest.dead_letter_days)
-    with connect(context.dsn, role="ingest", autocommit=True) as conn:
-        return {**found, "dead_letter": dead_letters.expire(conn, now=now, older_than=older_than)}
+    with _recorded(context, "expire") as detail:
+        with connect(context.dsn, role="admin", autocommit=True) as conn:
+            found = dict(retention.expire(conn, engine_of(conn), settings.store, now=now))
+            older_than = now - timedelta(days=settings.schedule.run_days)
+            found["run"] = conn.execute(sql.load("forewarn", "expire_runs"), {"older_than": older_than}).rowcount
+        with connect(context.dsn, role="ingest", autocommit=True) as conn:
+            kept = timedelta(days=settings.ingest.dead_letter_days)
+            found["dead_letter"] = dead_letters.expire(conn, now=now, older_than=kept)
+        detail.update(found)
+    return found
+
+
+def drift(context: JobContext) -> Any:
+    """Compare what the champions see and say with what they learnt, and with what came true."""
+    from models.drift import measure
+
+    _bring_up_to_date(context)
+    with connect(context.dsn, role="models") as conn:
+        return measure(conn, as_of=context.day, data_dir=context.settings.data_dir, clock=context.clock)
+
+
+def report(context: JobContext) -> Any:
+    """Write the report about the calendar month before."""
+    from models.monthly import write_report
+
+    with connect(context.dsn, role="models") as conn:
+        return write_report(
+            conn,
+            month_before=context.day,
+            data_dir=context.settings.data_dir,
+            language=context.settings.language,
+            clock=context.clock,
+        )
+
+
+@contextmanager
+def _recorded(context: JobContext, job: Literal["judge", "refresh", "expire", "slots"]) -> Iterator[dict[str, Any]]:
+    """Leave a row in ``prediction.run`` about a job whose work is not the models'; yields what is to be noted of it."""
+    from models.runs import recorded_run
+
+    with (
+        connect(context.dsn, role="schedule") as conn,
+        recorded_run(conn, job, clock=context.clock) as run,
+    ):
+        yield run.detail
+
+
+def slots(context: JobContext) -> Any:
+    """Make the appointment slots of the days to come."""
+    from alerts.slots import make_slots
+
+    with _recorded(context, "slots") as detail, connect(context.dsn, role="alerts", autocommit=True) as conn:
+        made = make_slots(conn, now=context.clock(), days=_SLOT_DAYS)
+        detail["made"] = made
+    return made
 
 
 def _bring_up_to_date(context: JobContext) -> None:
@@ -122,14 +195,50 @@ JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
     "judge": judge,
     "refresh": refresh,
     "expire": expire,
+    "drift": drift,
+    "report": report,
+    "slots": slots,
 }
+
+
+def triggers(settings: ScheduleSettings) -> dict[JobName, BaseTrigger]:
+    """Return when each recurring job is due; triage is not among them, since it follows each scoring."""
+    every: dict[JobName, timedelta] = {
+        "train": timedelta(hours=settings.train_every_h),
+        "score": timedelta(minutes=settings.score_every_min),
+        "judge": timedelta(minutes=settings.judge_every_min),
+        "refresh": timedelta(minutes=settings.refresh_every_min),
+        "expire": timedelta(hours=settings.expire_every_h),
+        "drift": timedelta(hours=settings.drift_every_h),
+        "slots": _SLOTS_EVERY,
+    }
+    recurring: dict[JobName, BaseTrigger] = {
+        name: IntervalTrigger(seconds=int(interval.total_seconds()), timezone=UTC) for name, interval in every.items()
+    }
+    recurring["report"] = CronTrigger(day=settings.report_day, hour=0, minute=0, timezone=UTC)
+    return recurring
+
+
+def next_due(trigger: BaseTrigger, last: datetime | None, *, now: datetime) -> datetime:
+    """Return when a job is to run next: at once when it never ended well, or a run after its last was missed.
+
+    last : when the run began that last ended well
+    """
+    if last is None:
+        return now
+    if isinstance(trigger, IntervalTrigger):
+        after: datetime = last + trigger.interval
+    else:
+        # One that began on the very stroke has done that stroke's work.
+        after = trigger.get_next_fire_time(None, last + timedelta(microseconds=1))
+    return max(now, after)
 
 
 class Schedule:
     """Runs the jobs one at a time, in a thread of its own.
 
-    Jobs live in memory and their times come from ``prediction.run``: a restart neither repeats nor forgets one, and
-    no pickled job lies in a table.
+    Jobs live in memory and their times come from ``prediction.run``, in which every run of every job is a row: a
+    restart neither repeats nor forgets one, and no pickled job lies in a table.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -151,24 +260,14 @@ class Schedule:
         self._scheduler.start()
 
     def repeat(self) -> None:
-        """Add the recurring jobs, each due one interval after it last ended well, at once when that has passed."""
-        settings = self._context.settings.schedule
-        every: dict[JobName, timedelta] = {
-            "train": timedelta(hours=settings.train_every_h),
-            "score": timedelta(minutes=settings.score_every_min),
-            "judge": timedelta(minutes=settings.judge_every_min),
-            # These keep no record of their runs: they are due at every start too, which costs a look at what is there.
-            "refresh": timedelta(minutes=settings.refresh_every_min),
-            "expire": timedelta(hours=settings.expire_every_h),
-        }
+        """Add the recurring jobs, each when ``next_due`` says; what was missed is caught up once, however often."""
         with connect(self._context.dsn, role="schedule", autocommit=True) as conn:
+            now = self._context.clock()
+            conn.execute(sql.load("forewarn", "give_up_runs"), {"before": now - _GIVEN_UP_AFTER, "now": now})
             last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())
-        now = self._context.clock()
-        for name, interval in every.items():
-            due = max(now, last[name] + interval) if name in last else now
-            self._scheduler.add_job(
-                self._run, "interval", args=[name], id=name, seconds=interval.total_seconds(), next_run_time=due
-            )
+        for name, trigger in triggers(self._context.settings.schedule).items():
+            due = next_due(trigger, last.get(name), now=now)
+            self._scheduler.add_job(self._run, trigger, args=[name], id=name, next_run_time=due)
 
     def run_now(self, name: JobName) -> Any:
         """Run a job through the scheduler, wait for it and return what it returned.
@@ -202,11 +301,21 @@ class Schedule:
     def _finished(self, event: JobExecutionEvent) -> None:
         if event.job_id in self._waiting:
             self._waiting[event.job_id].append(event)
+        elif isinstance(event.exception, DatabaseAway):
+            _log.warning("job without a database", job=event.job_id, reason=str(event.exception))
+            self._try_again(event.job_id)
         elif isinstance(event.exception, UserMistake):
             # Too little data to train on is no failure of the scheduler: the next run may have more.
             _log.warning("job not possible yet", job=event.job_id, reason=str(event.exception))
         elif event.exception is not None:
             _log.error("job failed", job=event.job_id, error=str(event.exception), trace=event.traceback)
+            self._try_again(event.job_id)
+
+    def _try_again(self, job_id: str) -> None:
+        job = self._scheduler.get_job(job_id)
+        soon = datetime.now(UTC) + _AGAIN_AFTER
+        if job is not None and job.next_run_time > soon:
+            job.modify(next_run_time=soon)
 
 
 @contextmanager

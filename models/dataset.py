@@ -1,7 +1,7 @@
 """Datasets: which car on which day, its features, and whether its lamp came on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,9 @@ from config.faults import FaultMode
 from ingest.store import events, readings
 from ingest.store.frames import frame
 from models.days import day_numbers, days_before, midnight
-from models.features import Feature, feature_rows_of_days
-from models.labels import lamp_labels, lamps_of
+from models.features import Feature, columns_of, feature_rows_of_days
+from models.labels import lamp_labels, lamps_of, without_unfounded
+from models.peers import own_features, with_peers
 
 # Neighbouring days of one car say nearly the same; every third is enough and a third of the work.
 STEP_D = 3
@@ -25,6 +26,18 @@ STEP_D = 3
 LEAST_HISTORY_D = 7
 # A year holds every season once.
 TRAINING_D = 365
+# A year of so many cars is some 1 GB of features; what is read of the store at once, some 100 MB.
+MOST_VEHICLES, CHUNK_VEHICLES = 2000, 100
+
+
+FINDINGS = ("vehicle_id", "fault_mode", "found_at", "confirmed", "since")
+
+
+def no_findings() -> pd.DataFrame:
+    """Return what is known where no workshop said anything."""
+    nothing = pd.DataFrame(columns=list(FINDINGS))
+    instants = {name: pd.to_datetime(nothing[name], utc=True) for name in ("found_at", "since")}
+    return nothing.assign(**instants, confirmed=nothing["confirmed"].astype(bool))
 
 
 class NotEnoughData(UserMistake):
@@ -44,6 +57,32 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFleet:
+    """What was known at ``until`` of a fleet, car by car and day by day: every fault mode learns from it.
+
+    rows       : DataFrame (n_days * n_vehicles at most, n_own_features) float32 indexed by as_of and vehicle_id: what
+                 is worked out car by car (``models.peers.own_features``) of the features of all modes
+    lamps      : as of ``ingest.store.events.lamps``
+    vehicles   : as in ``Stored``
+    first_day  : of the first reading
+    last_heard : Series of UTC days by vehicle_id: the last with readings
+    weight     : Series by vehicle_id: how many cars of the fleet that will be scored each stands for; None is one each
+    findings   : DataFrame of FINDINGS: what workshops found, when, and since when the fault had been there (NaT: the
+                 mode's horizon). A lamp with nothing behind it is no example of a fault, nor is a car whose fault was
+                 found without a lamp one of a healthy car
+    """
+
+    rows: pd.DataFrame
+    lamps: pd.DataFrame
+    vehicles: pd.DataFrame
+    first_day: np.datetime64
+    last_heard: pd.Series
+    until: datetime
+    weight: "pd.Series[float] | None" = None
+    findings: pd.DataFrame = field(default_factory=no_findings)
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """Rows to learn one fault mode from.
 
@@ -51,12 +90,20 @@ class Dataset:
     came_on    : (n_rows,) bool: the lamp came on within the horizon
     vehicle_id : (n_rows,) int64: rows of one car must stay on one side of every split
     as_of      : (n_rows,) datetime64[D]
+    learnt     : (n_rows,) bool: those to learn from; the others are to decide thresholds by, as they will be scored
+    weight     : (n_rows,) float64: how many cars of the fleet that will be scored each row's car stands for
+    episodes   : DataFrame as of ``models.labels.lamps_of``: when the lamps of these cars came on
+    spared     : vehicles the fault was found in though no lamp came on
     """
 
     features: pd.DataFrame
     came_on: NDArray[np.bool_]
     vehicle_id: NDArray[np.int64]
     as_of: NDArray[np.datetime64]
+    learnt: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    episodes: pd.DataFrame
+    spared: frozenset[int] = frozenset()
 
     @property
     def vehicles(self) -> int:
@@ -75,10 +122,10 @@ def read_vehicles(conn: psycopg.Connection[Any]) -> pd.DataFrame:
 def read_stored(
     conn: psycopg.Connection[Any], features: Sequence[Feature], *, as_of: datetime, days: int = TRAINING_D
 ) -> Stored:
-    """Read what had been received before ``as_of`` about the last ``days`` days of every car."""
+    """Read what had been received before ``as_of`` about the last ``days`` days of every car, to look at."""
     aggregates = readings.daily_aggregates(
         conn,
-        columns_of(features),
+        columns_of(own_features(features)),
         since=days_before(as_of, days),
         until=as_of,
         received_before=as_of,
@@ -86,51 +133,193 @@ def read_stored(
     return Stored(aggregates, events.lamps(conn, received_before=as_of), read_vehicles(conn))
 
 
-def columns_of(features: Sequence[Feature]) -> list[str]:
-    """Return the columns of the reading that features need, each once."""
-    return list(dict.fromkeys(feature.column for feature in features))
+def base_rows(stored: Stored, features: Sequence[Feature], *, days: Sequence[datetime]) -> pd.DataFrame:
+    """Return what is worked out car by car for every day of scoring.
+
+    features : of all modes together; those that compare with peers bring what is compared
+    days     : midnights; what had been received before each counts
+    Returns  : DataFrame (n_days * n_vehicles at most, n_own_features) float32 indexed by as_of and vehicle_id
+    """
+    return feature_rows_of_days(stored.aggregates, own_features(features), days=days).astype(np.float32)
 
 
-def training_days(mode: FaultMode, aggregates: pd.DataFrame, *, until: datetime) -> list[datetime]:
+def scoring_days(first_day: np.datetime64, until: datetime) -> list[datetime]:
+    """Return the midnights a fleet could have been scored at, from a week after its first reading on."""
+    seen_d = int((midnight(until) - first_day).astype(int))
+    return [days_before(until, step) for step in range(max(seen_d - LEAST_HISTORY_D, 0), -1, -1)]
+
+
+def known_fleet(
+    stored: Stored, features: Sequence[Feature], *, until: datetime, weight: "pd.Series[float] | None" = None
+) -> KnownFleet:
+    """Return what was known at ``until`` of cars whose readings fit into memory; features are of all modes together."""
+    first_day = midnight(until) if stored.aggregates.empty else day_numbers(stored.aggregates["day"]).min()
+    return KnownFleet(
+        rows=base_rows(stored, features, days=scoring_days(first_day, until)),
+        lamps=stored.lamps,
+        vehicles=stored.vehicles,
+        first_day=first_day,
+        last_heard=stored.aggregates.groupby("vehicle_id")["day"].max(),
+        until=until,
+        weight=weight,
+    )
+
+
+def read_known_fleet(
+    conn: psycopg.Connection[Any],
+    features: Sequence[Feature],
+    *,
+    as_of: datetime,
+    seed: int,
+    most_vehicles: int = MOST_VEHICLES,
+    chunk_vehicles: int = CHUNK_VEHICLES,
+) -> KnownFleet:
+    """Read what had been received before ``as_of``, some cars at a time: of a large fleet a sample.
+
+    seed : of the sample. Cars with a lamp are the fewer and say the more: up to half of the sample are such cars, and
+           every car's weight says how many of its kind it stands for
+    """
+    vehicles, lamps = read_vehicles(conn), events.lamps(conn, received_before=as_of)
+    weight = _sample(vehicles["vehicle_id"], lamps["vehicle_id"].unique(), most=most_vehicles, seed=seed)
+    chosen = vehicles[vehicles["vehicle_id"].isin(weight.index)]
+    columns = columns_of(own_features(features))
+    findings = frame(conn, sql.load("models", "findings"), {"known_before": as_of})
+    parts = []
+    for start in range(0, max(len(chosen), 1), chunk_vehicles):
+        some = chosen.iloc[start : start + chunk_vehicles]
+        ids = some["vehicle_id"].tolist()
+        aggregates = readings.daily_aggregates(
+            conn,
+            columns,
+            since=days_before(as_of, TRAINING_D),
+            until=as_of,
+            received_before=as_of,
+            vehicle_ids=ids,
+        )
+        own = Stored(aggregates, lamps[lamps["vehicle_id"].isin(ids)], some)
+        parts.append(known_fleet(own, features, until=as_of, weight=weight[weight.index.isin(ids)]))
+    return replace(
+        joined_fleet(parts),
+        findings=findings.assign(since=pd.to_datetime(pd.Series(pd.NaT, index=findings.index), utc=True)),
+    )
+
+
+def _sample(vehicle_ids: "pd.Series[int]", with_lamps: NDArray[Any], *, most: int, seed: int) -> "pd.Series[float]":
+    """Return how many cars each chosen car stands for, by vehicle_id."""
+    random = np.random.default_rng(seed)
+    all_ids = vehicle_ids.to_numpy(dtype=np.int64)
+    lit = np.intersect1d(all_ids, with_lamps.astype(np.int64))
+    calm = np.setdiff1d(all_ids, lit)
+    calm_count = min(len(calm), max(most - len(lit), most // 2))
+    weights: dict[int, float] = {}
+    for kind, count in ((calm, calm_count), (lit, min(len(lit), most - calm_count))):
+        some = np.sort(random.permutation(kind)[:count])
+        weights |= dict.fromkeys(some.tolist(), len(kind) / max(count, 1))
+    return pd.Series(weights, dtype=np.float64).sort_index()
+
+
+def joined_fleet(parts: Sequence[KnownFleet]) -> KnownFleet:
+    """Return one fleet of parts that hold different cars of it; every part knows the lamps and vehicles of its own."""
+    first = parts[0]
+    return KnownFleet(
+        # In the order of days, as a fleet that is worked out at once.
+        rows=pd.concat([part.rows for part in parts]).sort_index(kind="stable"),
+        lamps=_stacked([part.lamps for part in parts]),
+        vehicles=_stacked([part.vehicles for part in parts]),
+        first_day=min(part.first_day for part in parts),
+        last_heard=pd.concat([part.last_heard for part in parts]),
+        until=first.until,
+        weight=None if first.weight is None else pd.concat([p.weight for p in parts if p.weight is not None]),
+        findings=_stacked([part.findings for part in parts]),
+    )
+
+
+def training_days(mode: FaultMode, first_day: np.datetime64, *, until: datetime) -> list[datetime]:
     """Return the days, newest first, from which a car's history is long enough and its horizon has passed.
 
     Raises : NotEnoughData, when there is none
     """
     newest = days_before(until, mode.horizon_d)
-    first = midnight(until) if aggregates.empty else day_numbers(aggregates["day"]).min()
-    seen_d = int((midnight(until) - first).astype(int))
+    seen_d = int((midnight(until) - first_day).astype(int))
     spare_d = seen_d - mode.horizon_d - LEAST_HISTORY_D
     if spare_d < 0:
         raise NotEnoughData(
             f"{mode.key}: {LEAST_HISTORY_D + mode.horizon_d} days of readings are needed and {seen_d} are stored; "
             "ingest older readings or wait"
         )
-    return [newest - timedelta(days=step) for step in range(0, spare_d + 1, STEP_D)]
+    return [newest - timedelta(days=step) for step in range(spare_d + 1)]
 
 
-def training_rows(mode: FaultMode, features: Sequence[Feature], stored: Stored, *, until: datetime) -> Dataset:
-    """Return what can be learnt about one fault mode from what was known at ``until``: one row per car and third day.
+def training_rows(mode: FaultMode, features: Sequence[Feature], fleet: KnownFleet) -> Dataset:
+    """Return what can be learnt about one fault mode: one row per car and day, of which every third is to learn from.
 
-    A row's features see only what had been received before its day. Its label is what became known by ``until``.
+    A row's features see only what had been received before its day. Its label is what became known by ``fleet.until``.
     Raises : NotEnoughData
     """
-    able = stored.vehicles.loc[stored.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
-    aggregates = stored.aggregates[stored.aggregates["vehicle_id"].isin(able)]
-    episodes = lamps_of(mode, stored.lamps)
-    last_heard = aggregates.groupby("vehicle_id")["day"].max()
-    days = training_days(mode, aggregates, until=until)
-    rows = feature_rows_of_days(aggregates, features, days=days)
+    episodes = without_unfounded(mode, lamps_of(mode, fleet.lamps), fleet.findings)
+    found = fleet.findings[fleet.findings["confirmed"].astype(bool) & (fleet.findings["fault_mode"] == mode.key)]
+    days = training_days(mode, fleet.first_day, until=fleet.until)
+    able = fleet.vehicles.loc[fleet.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
+    # Peers first: what is usual on a day is what all cars of it show, whatever becomes of them.
+    rows = with_peers(fleet.rows[fleet.rows.index.isin(able, level="vehicle_id")], fleet.vehicles, features)
     day_of_row = rows.index.get_level_values("as_of").to_numpy(dtype="datetime64[D]")
     vehicle_of_row = rows.index.get_level_values("vehicle_id")
     came_on = np.full(len(rows), np.nan)
-    for as_of in days:
-        today = day_of_row == midnight(as_of)
-        heard = last_heard.reindex(vehicle_of_row[today])
-        came_on[today] = lamp_labels(mode, episodes, heard, as_of=as_of, until=until).to_numpy()
+    learnt = np.zeros(len(rows), dtype=bool)
+    for step, as_of in enumerate(days):
+        today = np.flatnonzero(day_of_row == midnight(as_of))
+        heard = fleet.last_heard.reindex(vehicle_of_row[today])
+        came_on[today] = lamp_labels(mode, episodes, heard, as_of=as_of, until=fleet.until).to_numpy()
+        learnt[today] = step % STEP_D == 0
+    came_on[(came_on == 0) & _ill(mode, found, vehicle_of_row.to_numpy(), day_of_row)] = np.nan
     known = ~np.isnan(came_on)
+    vehicle_id = vehicle_of_row[known].to_numpy(dtype=np.int64)
+    weight: NDArray[np.float64] = np.ones(len(vehicle_id))
+    if fleet.weight is not None:
+        weight = np.asarray(fleet.weight.reindex(vehicle_id), dtype=np.float64)
     return Dataset(
         features=rows[known].reset_index(drop=True),
         came_on=came_on[known] == 1,
-        vehicle_id=vehicle_of_row[known].to_numpy(dtype=np.int64),
+        vehicle_id=vehicle_id,
         as_of=day_of_row[known],
+        learnt=learnt[known],
+        weight=weight,
+        episodes=episodes[episodes["vehicle_id"].isin(able)],
+        spared=frozenset(found["vehicle_id"].tolist()),
     )
+
+
+def _ill(
+    mode: FaultMode, found: pd.DataFrame, vehicle_id: NDArray[np.int64], as_of: NDArray[np.datetime64]
+) -> NDArray[np.bool_]:
+    """Say in which rows the fault was there by what a workshop found later. Nobody can call those cars healthy."""
+    ill = np.zeros(len(vehicle_id), dtype=bool)
+    since = found["since"].fillna(found["found_at"] - pd.Timedelta(days=mode.horizon_d))
+    order = np.argsort(vehicle_id, kind="stable")
+    owner = vehicle_id[order]
+    for vehicle, first, last in zip(
+        found["vehicle_id"], day_numbers(since), day_numbers(found["found_at"]), strict=True
+    ):
+        own = order[np.searchsorted(owner, vehicle) : np.searchsorted(owner, vehicle, side="right")]
+        ill[own] |= (as_of[own] >= first) & (as_of[own] <= last)
+    return ill
+
+
+def joined_datasets(parts: Sequence[Dataset]) -> Dataset:
+    """Return the rows of several fleets, in which no two cars share a vehicle_id, as one."""
+    return Dataset(
+        features=pd.concat([part.features for part in parts], ignore_index=True),
+        came_on=np.concatenate([part.came_on for part in parts]),
+        vehicle_id=np.concatenate([part.vehicle_id for part in parts]),
+        as_of=np.concatenate([part.as_of for part in parts]),
+        learnt=np.concatenate([part.learnt for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        episodes=_stacked([part.episodes for part in parts]),
+        spared=frozenset().union(*(part.spared for part in parts)),
+    )
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return all rows; frames without any have columns of no certain type and are left out."""
+    some = [frame for frame in frames if not frame.empty]
+    return pd.concat(some, ignore_index=True) if some else frames[0]

@@ -1,6 +1,4 @@
-"""How good a model is on cars it has not seen, and from which probability on somebody should call."""
-
-from collections.abc import Mapping
+"""How good a model is on cars it has not seen."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,35 +6,6 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-# Trust is not in the costs: an owner who is called for less than one chance in seven learns not to listen.
-LEAST_PROBABILITY = 0.15
-# How many needless calls one missed lamp is worth, by severity (1 personal safety, 2 equipment, 3 notice). Judgement,
-# not measurement: a call costs minutes; a car that stops on the road costs a tow, a battery fire more than money.
-MISSED_COST: Mapping[int, float] = {1: 20.0, 2: 8.0, 3: 3.0}
-
-
-def choose_threshold(came_on: Flags, probability: Floats, *, missed_cost: float) -> float:
-    """Return the probability from which flagging costs least: ``missed_cost`` a lamp missed, 1 a needless flag.
-
-    came_on, probability : (n_rows,) of rows whose car the model had not seen
-    Returns              : halfway to the next lower score, so that a score a hair below the last one still counts; at
-                           least ``1 / (1 + missed_cost)``, below which no call is worth its cost whatever few rows say,
-                           and ``LEAST_PROBABILITY``
-    Raises               : ValueError, when ``came_on`` holds one class only
-    """
-    if came_on.all() or not came_on.any():
-        raise ValueError("expected rows of both classes, got one")
-    scores = np.unique(-probability)
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(came_on[order])
-    last_of_score = np.searchsorted(-probability[order], scores, side="right") - 1
-    caught, flagged = hits[last_of_score], last_of_score + 1
-    cost = missed_cost * (hits[-1] - caught) + (flagged - caught)
-    best = int(np.argmin(cost))
-    above = -scores[best]
-    below = -scores[best + 1] if best + 1 < len(scores) else above
-    return float(max((above + below) / 2, 1 / (1 + missed_cost), LEAST_PROBABILITY))
 
 
 def metrics_of(

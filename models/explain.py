@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from config.signals import catalogue
+from config.quantities import named
 from models.features import Feature
 from models.registry import LoadedModel
 from models.tables import Reason
@@ -71,7 +71,8 @@ def _reason(
     candidates = own & ~np.isnan(values) if (own & ~np.isnan(values)).any() else own
     at = int(np.argmax(np.where(candidates, effects, -np.inf)))
     feature = features[at]
-    unit = catalogue().by_column[feature.column].unit
+    known = named(feature.column)
+    assert known is not None
     return Reason(
         feature=feature.name,
         signal=feature.column,
@@ -79,7 +80,13 @@ def _reason(
         kind=feature.kind,
         window_d=feature.window_d,
         value=None if np.isnan(values[at]) else round(float(values[at]), 6),
-        unit=f"{unit}/d" if feature.kind == "trend" and unit else unit,
+        unit=_unit(feature, known.unit),
         usual=None if feature.name not in usual else round(usual[feature.name], 6),
         effect=round(effect, 6),
     )
+
+
+def _unit(feature: Feature, unit: str) -> str:
+    if feature.kind == "left":
+        return "d"
+    return f"{unit}/d" if feature.kind in ("trend", "peer_trend") and unit else unit

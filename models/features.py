@@ -1,4 +1,7 @@
-"""Features: how a signal stands, moves and differs from the car's own past, from what had been received by then."""
+"""Features: how a signal stands, moves and differs from the car's own past, from what had been received by then.
+
+Features that compare a car with its peers are worked out in ``models.peers``, from the rows of the whole fleet.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,36 +12,82 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from config.quantities import quantities
 from models.days import day_numbers, midnight
-from models.windows import STATISTICS, Floats, Ints, Rows, beginning, window
+from models.quantities import STATISTICS, members, signals_behind, statistics
+from models.windows import Floats, Ints, Rows, beginning, ratio, window
 
 Regime = Literal["rest", "drive", "charge"]
-Kind = Literal["level", "lowest", "highest", "deviation", "recent", "trend", "change", "drift"]
+Kind = Literal[
+    "level",
+    "lowest",
+    "highest",
+    "deviation",
+    "recent",
+    "trend",
+    "change",
+    "since",
+    "left",
+    "loaded",
+    "drift",
+    "peer",
+    "peer_lowest",
+    "peer_highest",
+    "peer_trend",
+    "peer_change",
+    "peer_since",
+    "peer_loaded",
+]
 
 REGIMES: tuple[Regime, ...] = ("rest", "drive", "charge")
 # The car's own past, to which "change" compares its newest days: long enough to hold a few weeks of every habit.
 PAST_D = 28
+# What grows over months has grown in those weeks too: "since" compares with the five weeks before them.
+LONG_PAST_D = 35
+# Farther off than this nobody can tell, and nothing has to be done.
+MOST_LEFT_D = 120.0
 # Rollups by day are kept for ten years unless set otherwise: a car's beginning lies no further back.
 LIFE_D = 3660
 # Numbers of one kind that are worked on at once, whatever the fleet and the days: 2 MB each.
 CELLS_AT_ONCE = 250_000
 
 # Some kinds are a difference; this is what it is a difference of.
-_INGREDIENT: Mapping[str, str] = {"change": "level", "drift": "level"}
+_INGREDIENT: Mapping[str, tuple[str, ...]] = {
+    "change": ("level",),
+    "since": ("level",),
+    "drift": ("level",),
+    "left": ("level", "trend"),
+    "loaded": ("level",),
+}
+# What a feature that compares with peers compares.
+PEER_OF: Mapping[str, Kind] = {
+    "peer": "level",
+    "peer_lowest": "lowest",
+    "peer_highest": "highest",
+    "peer_trend": "trend",
+    "peer_change": "change",
+    "peer_since": "since",
+    "peer_loaded": "loaded",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One number about one signal of one car.
 
-    column   : column of the reading, e.g. "lv_battery_v"
+    column   : column of the reading, e.g. "lv_battery_v", or a quantity of config/quantities.toml
     regime   : what the car was doing: "rest", "drive" or "charge"
     kind     : "level" (mean), "lowest", "highest", "deviation" (standard deviation), all over ``window_d``;
                "recent" (mean in which a reading's weight halves with every third of ``window_d`` of its age);
                "trend" (slope of the daily means, units per day, over ``window_d``);
                "change" (level over ``window_d`` less the level of the 28 days before those);
+               "since" (level over ``window_d`` less the level of the five weeks before those 28 days);
+               "left" (days until the level reaches the quantity's limit at the trend of ``window_d``, at most
+               MOST_LEFT_D, which is also what a signal has that stands still or moves away);
+               "loaded" (level over ``window_d`` less the level at rest: what the load does);
                "drift" (level over ``window_d`` less the level of the car's first ten days with readings). It looks at
-               all that is kept of a car: a mode that takes it pays for that whenever its cars are scored
+               all that is kept of a car: a mode that takes it pays for that whenever its cars are scored;
+               "peer", "peer_lowest", … (level, lowest, … less the median of cars like it on the same day)
     monotone : +1 when a greater value cannot make the fault less likely, -1 the other way round, 0 unknown
     """
 
@@ -56,12 +105,26 @@ class Feature:
     def reach_d(self) -> int:
         """How many days before ``as_of`` the feature looks at."""
         match self.kind:
-            case "change":
+            case "change" | "peer_change":
                 return self.window_d + PAST_D
+            case "since" | "peer_since":
+                return self.window_d + PAST_D + LONG_PAST_D
             case "drift":
                 return max(self.window_d, LIFE_D)
             case _:
                 return self.window_d
+
+    @property
+    def own(self) -> "Feature":
+        """What of the car itself is behind the feature: for one that compares with peers what is compared."""
+        if self.kind not in PEER_OF:
+            return self
+        return Feature(self.column, self.regime, PEER_OF[self.kind], self.window_d)
+
+
+def columns_of(features: Iterable[Feature]) -> list[str]:
+    """Return the columns of the reading that features are worked out of, each once."""
+    return signals_behind(list(dict.fromkeys(feature.column for feature in features)))
 
 
 def reach_of(features: Iterable[Feature]) -> int:
@@ -78,7 +141,7 @@ def feature_rows(aggregates: pd.DataFrame, features: Sequence[Feature], *, as_of
                  readings that carry a time in it (a clock that runs ahead)
     Returns    : DataFrame (n_vehicles, n_features) float64 indexed by vehicle_id in ascending order, columns named by
                  ``Feature.name``, only vehicles with a reading within reach; NaN means not seen
-    Raises     : KeyError, when the aggregates lack a column
+    Raises     : KeyError, when the aggregates lack a column; ValueError, when a feature compares with peers
     """
     rows = feature_rows_of_days(aggregates, features, days=[as_of])
     return rows.droplevel("as_of")
@@ -92,11 +155,13 @@ def feature_rows_of_days(
     days    : instants in any order
     Returns : DataFrame (n_days * n_vehicles at most, n_features) indexed by as_of (datetime64, the UTC day) in the
               order of ``days`` and vehicle_id in ascending order
-    Raises  : KeyError, when the aggregates lack a column
+    Raises  : KeyError, when the aggregates lack a column; ValueError, when a feature compares with peers
     """
+    if foreign := [feature.name for feature in features if feature.kind in PEER_OF]:
+        raise ValueError(f"models.peers works out {foreign[0]}, from rows of the whole fleet")
     instants = np.array([midnight(instant) for instant in days], dtype="datetime64[D]")
     asked, back = np.unique(instants, return_inverse=True)
-    columns = dict.fromkeys(f"{feature.column}__{statistic}" for feature in features for statistic in STATISTICS)
+    columns = [f"{column}__{statistic}" for column in columns_of(features) for statistic in STATISTICS]
     known = _received_before(
         aggregates[["vehicle_id", "day", "received_on", "regime", *columns]],
         first=asked[0] - np.timedelta64(reach_of(features), "D"),
@@ -147,33 +212,78 @@ def _values(
     """Return (n_features, n_as_of, n_vehicles) of the rows of some vehicles."""
     regime = frame["regime"].to_numpy()
     values = np.empty((len(features), len(as_of), vehicles))
-    signals = dict.fromkeys((feature.column, feature.regime) for feature in features)
-    for column, state in signals:
-        own = [at for at, feature in enumerate(features) if (feature.column, feature.regime) == (column, state)]
+    for state in dict.fromkeys(feature.regime for feature in features):
         those = regime == state
-        rows = Rows(
-            vehicle=vehicle[those],
-            day=day[those],
-            lag=lag[those],
-            values={
-                statistic: frame[f"{column}__{statistic}"].to_numpy(dtype=np.float64, na_value=np.nan)[those]
-                for statistic in STATISTICS
-            },
-        )
-        kinds: dict[int, set[str]] = {}
-        for at in own:
-            kinds.setdefault(features[at].window_d, set()).add(_INGREDIENT.get(features[at].kind, features[at].kind))
-        windows = {days: window(rows, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
-        for at in own:
-            days, kind = features[at].window_d, features[at].kind
-            now = windows[days][_INGREDIENT.get(kind, kind)]
-            if kind == "change":
-                past = window(rows, PAST_D, ["level"], before=days, as_of=as_of, vehicles=vehicles)
-                now = now - past["level"]
-            elif kind == "drift":
-                now = now - beginning(rows, as_of=as_of, vehicles=vehicles)
-            values[at] = now
+        sums = frame[those]
+        for column in dict.fromkeys(feature.column for feature in features if feature.regime == state):
+            own = [at for at, f in enumerate(features) if (f.column, f.regime) == (column, state)]
+            worst: Floats | None = None
+            for member in members(column):
+                rows = Rows(vehicle[those], day[those], lag[those], statistics(sums, member))
+                asked = [features[at] for at in own]
+                found = _of_column(rows, asked, as_of=as_of, vehicles=vehicles)
+                if any(feature.kind == "loaded" for feature in asked):
+                    calm = regime == "rest"
+                    resting = Rows(vehicle[calm], day[calm], lag[calm], statistics(frame[calm], member))
+                    found -= _at_rest(resting, asked, as_of=as_of, vehicles=vehicles)
+                worst = found if worst is None else _worse(column, [features[at] for at in own], worst, found)
+            assert worst is not None
+            values[own] = worst
     return values
+
+
+def _at_rest(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
+    """Return what "loaded" features are less: (n_features, n_as_of, n_vehicles), 0 for all others."""
+    levels = np.zeros((len(features), len(as_of), vehicles))
+    for at, feature in enumerate(features):
+        if feature.kind == "loaded":
+            levels[at] = window(rows, feature.window_d, ["level"], as_of=as_of, vehicles=vehicles)["level"]
+    return levels
+
+
+def _worse(column: str, features: Sequence[Feature], one: Floats, other: Floats) -> Floats:
+    """Return the worse of two members of a quantity; the fewer days are left the worse, whichever end is bad."""
+    low = quantities()[column].worst == "low"
+    lower = np.array([low or feature.kind == "left" for feature in features])[:, None, None]
+    return np.where(lower, np.fmin(one, other), np.fmax(one, other))
+
+
+def _of_column(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
+    """Return (n_features, n_as_of, n_vehicles) of features of one column in one regime."""
+    kinds: dict[int, set[str]] = {}
+    for feature in features:
+        kinds.setdefault(feature.window_d, set()).update(_INGREDIENT.get(feature.kind, (feature.kind,)))
+    windows = {days: window(rows, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
+    values = np.empty((len(features), len(as_of), vehicles))
+    for at, feature in enumerate(features):
+        now, before = windows[feature.window_d], feature.window_d
+        match feature.kind:
+            case "change":
+                past = window(rows, PAST_D, ["level"], before=before, as_of=as_of, vehicles=vehicles)
+                values[at] = now["level"] - past["level"]
+            case "since":
+                past = window(rows, LONG_PAST_D, ["level"], before=before + PAST_D, as_of=as_of, vehicles=vehicles)
+                values[at] = now["level"] - past["level"]
+            case "drift":
+                values[at] = now["level"] - beginning(rows, as_of=as_of, vehicles=vehicles)
+            case "loaded":
+                values[at] = now["level"]
+            case "left":
+                values[at] = _days_left(feature.column, now["level"], now["trend"])
+            case kind:
+                values[at] = now[kind]
+    return values
+
+
+def _days_left(column: str, level: Floats, trend: Floats) -> Floats:
+    quantity = quantities().get(column)
+    limit = None if quantity is None else quantity.limit
+    if quantity is None or limit is None:
+        raise ValueError(f"config/quantities.toml knows no limit of {column}, so nobody can say when it is reached")
+    towards = 1.0 if quantity.worst == "high" else -1.0
+    left = ratio(np.maximum(towards * (limit - level), 0.0), towards * trend)
+    standing = ~np.isnan(trend) & (towards * trend <= 0)
+    return np.where(standing, MOST_LEFT_D, np.minimum(left, MOST_LEFT_D))
 
 
 def _within_reach(

@@ -13,6 +13,8 @@ from models.days import day_numbers, midnight
 
 # After a lamp went out the readings still show the fault it was about; within this time they say nothing new.
 QUIET_D = 28
+# A finding may carry the very time of the lamp, to the second.
+_LIT_BY = timedelta(minutes=1)
 # A car that fell silent this many days before its horizon ended may have lit its lamp unheard.
 SILENCE_D = 7
 
@@ -35,6 +37,23 @@ def lamps_of(mode: FaultMode, lamps: pd.DataFrame) -> pd.DataFrame:
     off_at = edges["ts"].shift(-1).where(same_lamp)
     episodes = pd.DataFrame({"vehicle_id": edges["vehicle_id"], "on_at": edges["ts"], "off_at": off_at})[on]
     return episodes.sort_values(["vehicle_id", "on_at"], kind="stable").reset_index(drop=True)
+
+
+def without_unfounded(mode: FaultMode, episodes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """Return the lamps of a mode but those that a workshop found nothing behind: a lamp that is wrong teaches nothing.
+
+    episodes : DataFrame as of ``lamps_of``
+    findings : DataFrame: vehicle_id, fault_mode, found_at (UTC), confirmed; one that was not confirmed is about the
+               last lamp lit before it
+    """
+    vain = findings[(findings["fault_mode"] == mode.key) & ~findings["confirmed"].astype(bool)]
+    if vain.empty or episodes.empty:
+        return episodes
+    drop: set[int] = set()
+    for vehicle, found_at in zip(vain["vehicle_id"], vain["found_at"] + _LIT_BY, strict=True):
+        before = episodes.index[(episodes["vehicle_id"] == vehicle) & (episodes["on_at"] <= found_at)]
+        drop.update(before[-1:])
+    return episodes.drop(index=list(drop)).reset_index(drop=True)
 
 
 def quiet_vehicles(episodes: pd.DataFrame, vehicle_ids: pd.Index, *, as_of: datetime) -> pd.Series:

@@ -28,7 +28,7 @@ def fit_lamp_time(
     """
     failing = np.isin(dataset.vehicle_id, np.unique(dataset.vehicle_id[dataset.came_on]))
     left_d = days_to_lamp(episodes, dataset.vehicle_id, dataset.as_of)
-    told = failing & ~np.isnan(left_d)
+    told = failing & ~np.isnan(left_d) & dataset.learnt
     return fit_remaining(
         dataset.features[told].reset_index(drop=True),
         left_d[told],

@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
+import structlog
 
 from config.errors import UserMistake
-from models.features import Feature, from_table
+from config.signals import catalogue
+from models.features import REGIMES, Feature, Kind, from_table
+from models.reference import Reference
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
 # Types outside skops' own list that a model of ours is made of. The list is ours and fixed: a file cannot widen it.
 TRUSTED_TYPES = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 
-_MODEL_FILE, _META_FILE, _CHAMPION_FILE = "model.skops", "meta.json", "champion"
+_MODEL_FILE, _META_FILE = "model.skops", "meta.json"
+# Until promotions were rows of ``prediction.model_promotion``, this file beside the versions named the champion.
+_POINTER_FILE = "champion"
 # Names come back from files and command lines; only these may become part of a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+_log = structlog.get_logger(__name__)
 
 
 class NoModel(UserMistake):
@@ -35,7 +42,7 @@ class ModelFileUntrusted(UserMistake):
 
 
 class ModelOutdated(UserMistake):
-    """A model was trained with another version of a library that its meaning depends on."""
+    """A model was trained with another version of a library, or of Forewarn, that its meaning depends on."""
 
 
 class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +55,8 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     usual         : median of each feature over rows whose lamp stayed off, in the signal's unit
     parameters    : of the estimator
     versions      : of the libraries
+    code          : as of ``models.provenance.code_version``; "" of a model from before that was kept
+    reference     : what its training looked like; None of a model from before that was kept
     sha256        : of the model file
     """
 
@@ -64,6 +73,8 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     failing_vehicles: int
     parameters: dict[str, Any]
     versions: dict[str, str]
+    code: str = ""
+    reference: Reference | None = None
     sha256: str = ""
 
     def feature_list(self) -> tuple[Feature, ...]:
@@ -99,28 +110,38 @@ def save_model(estimator: "HistGradientBoostingClassifier", meta: TrainedModel, 
     return meta
 
 
-def promote(data_dir: Path, mode: str, version: str) -> None:
-    """Make one version the champion of its fault mode: the one that scores.
-
-    Raises : NoModel, when there is no such version
-    """
-    read_meta(data_dir, mode, version)
-    pointer = _folder(data_dir, mode) / _CHAMPION_FILE
-    draft = pointer.with_name(f".{_CHAMPION_FILE}.{secrets.token_hex(4)}")
-    _write_durably(draft, version.encode())
-    draft.replace(pointer)
-
-
-def champions(data_dir: Path) -> list[TrainedModel]:
-    """Return the model that scores for each fault mode that has one, by fault mode."""
-    pointers = sorted((data_dir / "models").glob(f"*/{_CHAMPION_FILE}"))
-    return [read_meta(data_dir, pointer.parent.name, pointer.read_text().strip()) for pointer in pointers]
-
-
 def list_models(data_dir: Path) -> list[TrainedModel]:
     """Return every saved model by fault mode and version."""
     files = sorted((data_dir / "models").glob(f"*/[!.]*/{_META_FILE}"))
     return [read_meta(data_dir, file.parent.parent.name, file.parent.name) for file in files]
+
+
+def newest_model(data_dir: Path, mode: str) -> TrainedModel | None:
+    """Return the model of a fault mode that was trained last; one that cannot be read is passed over and logged."""
+    newest: TrainedModel | None = None
+    for file in sorted(_folder(data_dir, mode).glob(f"[!.]*/{_META_FILE}")):
+        try:
+            meta = read_meta(data_dir, mode, file.parent.name)
+        except (NoModel, ModelFileUntrusted) as error:
+            _log.warning("model passed over", mode=mode, version=file.parent.name, reason=str(error))
+            continue
+        if newest is None or meta.trained_at >= newest.trained_at:
+            newest = meta
+    return newest
+
+
+def pointers(data_dir: Path) -> dict[str, str]:
+    """Return the version that each pointer file names, by fault mode: champions of an installation before decisions."""
+    files = sorted((data_dir / "models").glob(f"*/{_POINTER_FILE}"))
+    return {file.parent.name: file.read_text(encoding="utf-8").strip() for file in files}
+
+
+def model_folder(data_dir: Path, mode: str, version: str) -> Path:
+    """Return where a model's files are.
+
+    Raises : NoModel, when the names cannot be those of a model
+    """
+    return _folder(data_dir, mode, version)
 
 
 def read_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
@@ -133,12 +154,12 @@ def read_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
         return msgspec.json.decode(file.read_bytes(), type=TrainedModel)
     except FileNotFoundError as error:
         raise NoModel(f"there is no model {version} of {mode}: 'forewarn models list' shows what there is") from error
-    except msgspec.DecodeError as error:
-        raise ModelFileUntrusted(f"{file} is damaged ({error}): run 'forewarn train' again") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelFileUntrusted(f"{file} is damaged ({error}): {what_instead(mode)}") from error
 
 
 def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
-    """Load a saved model, if its file is unchanged, made of trusted types only and of this version of scikit-learn.
+    """Load a saved model, if its file is unchanged, made of trusted types only and of these versions of its libraries.
 
     Raises : NoModel, ModelFileUntrusted, ModelOutdated
     """
@@ -147,18 +168,30 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
 
     meta = read_meta(data_dir, mode, version)
     file = _folder(data_dir, mode, version) / _MODEL_FILE
-    content = file.read_bytes() if file.is_file() else b""
+    if not file.is_file():
+        raise ModelFileUntrusted(f"{file} is gone: {what_instead(mode)}")
+    content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != meta.sha256:
-        raise ModelFileUntrusted(f"{file} is not the file that was saved: run 'forewarn train' again")
+        raise ModelFileUntrusted(f"{file} is not the file that was saved: {what_instead(mode)}")
+    if (meta.mode, meta.version) != (mode, version):
+        raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
     _check_versions(meta, {"scikit-learn": sklearn.__version__})
+    features = _features_of(meta)
     untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
     if untrusted:
-        raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it and run 'forewarn train' again")
+        raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}")
     estimator = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
-    features = meta.feature_list()
     if list(getattr(estimator, "feature_names_in_", [])) != [feature.name for feature in features]:
-        raise ModelFileUntrusted(f"{file} and {_META_FILE} name other features: run 'forewarn train' again")
+        raise ModelFileUntrusted(f"{file} and {_META_FILE} name other features: {what_instead(mode)}")
     return LoadedModel(meta, estimator, features)
+
+
+def what_instead(mode: str) -> str:
+    """Return what to do about a model of a fault mode that is not loaded."""
+    return (
+        f"put it back from a backup, go back with 'forewarn models rollback {mode}', or run 'forewarn train' and"
+        f" 'forewarn models promote {mode}'"
+    )
 
 
 def _check_versions(meta: TrainedModel, here: Mapping[str, str]) -> None:
@@ -166,9 +199,33 @@ def _check_versions(meta: TrainedModel, here: Mapping[str, str]) -> None:
         trained = meta.versions.get(library)
         if trained != version:
             raise ModelOutdated(
-                f"the model of {meta.mode} was trained with {library} {trained} and this is {version}: "
-                "run 'forewarn train'"
+                f"model {meta.version} of {meta.mode} was trained with {library} {trained} and this is {version}: "
+                f"run 'forewarn train' and 'forewarn models promote {meta.mode}'"
             )
+
+
+def _features_of(meta: TrainedModel) -> tuple[Feature, ...]:
+    """Return the features of a model, each of which this version must know what to make of.
+
+    Raises : ModelOutdated
+    """
+    try:
+        features = meta.feature_list()
+    except TypeError as error:
+        raise ModelOutdated(_of_another_forewarn(meta, str(error))) from error
+    for feature in features:
+        if feature.column not in catalogue().by_column:
+            raise ModelOutdated(_of_another_forewarn(meta, f"no signal has the column {feature.column}"))
+        if feature.kind not in get_args(Kind) or feature.regime not in REGIMES:
+            raise ModelOutdated(_of_another_forewarn(meta, f"nothing here makes {feature.name}"))
+    return features
+
+
+def _of_another_forewarn(meta: TrainedModel, what: str) -> str:
+    return (
+        f"model {meta.version} of {meta.mode} was trained by another Forewarn ({what}): "
+        f"run 'forewarn train' and 'forewarn models promote {meta.mode}', or use that version"
+    )
 
 
 def _folder(data_dir: Path, *names: str) -> Path:

@@ -1,4 +1,4 @@
-"""Every training and scoring leaves a row in ``prediction.run``, also when it fails."""
+"""Every run of a job leaves a row in ``prediction.run``, also when it fails."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 from config import sql
 
 Clock = Callable[[], datetime]
+# Triage keeps its own record: alerts know the tables of models and nothing else of them.
+RecordedJob = Literal["train", "score", "judge", "refresh", "expire", "drift", "report", "slots"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,10 @@ def utc_now() -> datetime:
 
 
 @contextmanager
-def recorded_run(conn: psycopg.Connection[Any], job: Literal["train", "score"], *, clock: Clock) -> Iterator[Run]:
-    """Record a job; what it wrote becomes visible together with its "done", or not at all.
+def recorded_run(conn: psycopg.Connection[Any], job: RecordedJob, *, clock: Clock) -> Iterator[Run]:
+    """Record a job; what it wrote by this connection becomes visible together with its "done", or not at all.
 
-    conn : role "models", outside a transaction; it is committed, or rolled back when the job raises
+    conn : role "models" or "schedule", outside a transaction; it is committed, or rolled back when the job raises
     """
     started_at = clock()
     # Names what it does in one transaction, so that a failure can still be noted in the next.

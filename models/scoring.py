@@ -10,30 +10,43 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-from config.faults import FaultMode, fault_modes
-from ingest.store import events, readings
-from models.dataset import NotEnoughData, columns_of, read_vehicles
+from config.faults import fault_modes
+from ingest.store import day_sums, events
+from models.calibration import Calibration
+from models.dataset import NotEnoughData, read_vehicles
 from models.days import days_before, start_of_day
 from models.explain import explain
-from models.features import Feature, feature_rows, reach_of
-from models.labels import lamps_of, quiet_vehicles
-from models.registry import LoadedModel, NoModel, champions, load_model
+from models.features import Feature, columns_of, feature_rows_of_days, reach_of
+from models.fleet_scores import ModeModel, scored_rows
+from models.holdout import hold_out
+from models.peers import Peers, own_features, peers_of, with_peers
+from models.promotion import adopt_pointers, champions
+from models.registry import LoadedModel, NoModel, load_model
 from models.runs import Clock, recorded_run, utc_now
+from models.shadow import load_challengers, store_shadow
 from models.tables import NewPrediction, store_predictions
-from models.training import Progress, probability_of
+from models.training import Progress
 
-# Cars read, scored and stored together: enough to make a query worth it, few enough for some 100 MB.
+# Cars read, scored and stored together, about: enough to make a query worth it, few enough for some 500 MB.
 CHUNK_VEHICLES = 2000
+# Of a larger fleet what is usual is taken from so many cars: the median of hundreds of peers no longer moves.
+PEER_VEHICLES = 20_000
 
 
 class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scoring did. ``vehicles`` had readings; ``scored`` and ``flagged`` are predictions by fault mode."""
+    """What a scoring did. ``vehicles`` had readings; ``scored`` and ``flagged`` are predictions by fault mode.
+
+    held_out : of the flagged ones, by fault mode, those nobody is called for
+    shadow   : version of the challenger that scored beside the champion, by fault mode
+    """
 
     run_id: int
     as_of: datetime
     vehicles: int
     scored: dict[str, int]
     flagged: dict[str, int]
+    held_out: dict[str, int] = {}
+    shadow: dict[str, str] = {}
 
     def __str__(self) -> str:
         by_mode = ", ".join(f"{mode}: {self.flagged[mode]} of {scored} flagged" for mode, scored in self.scored.items())
@@ -48,16 +61,21 @@ def score(
     progress: Progress | None = None,
     clock: Clock = utc_now,
     chunk_vehicles: int = CHUNK_VEHICLES,
+    holdout_share: float = 0.0,
 ) -> ScoreResult:
     """Score every car from what had been received before ``as_of`` and store a prediction each; flagged ones say why.
 
+    Challengers score in the shadow: what they say is stored where nobody is called for it.
+
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future. The running day is left out, as it was in training
+    holdout_share : share of flagged cars that nobody is called for, as of ``models.holdout.hold_out``
     Raises  : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when no car has a reading within reach
     """
     as_of = start_of_day(as_of)
     with recorded_run(conn, "score", clock=clock) as run:
-        models = load_champions(data_dir)
+        models = load_champions(conn, data_dir)
+        shadows = load_challengers(conn, data_dir)
         vehicles = read_vehicles(conn)
         lamps = events.lamps(conn, received_before=as_of)
         result = ScoreResult(
@@ -66,57 +84,66 @@ def score(
             vehicles=0,
             scored={model.meta.mode: 0 for model in models},
             flagged={model.meta.mode: 0 for model in models},
+            shadow={model.meta.mode: model.meta.version for model in shadows},
         )
-        for start in range(0, len(vehicles), chunk_vehicles):
+        features = [feature for model in [*models, *shadows] for feature in model.features]
+        for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles):
             if progress is not None:
-                progress("score", start, len(vehicles))
-            chunk = vehicles.iloc[start : start + chunk_vehicles]
-            aggregates = _read(conn, models, chunk, as_of=as_of)
-            predictions: list[NewPrediction] = []
-            for model in models:
-                mode = fault_modes()[model.meta.mode]
-                rows = rows_to_score(mode, model.features, aggregates, chunk, lamps, as_of=as_of)
-                predictions.extend(predict(model, rows))
+                progress("score", result.vehicles, len(vehicles))
+            predictions = [
+                prediction
+                for model in models
+                for prediction in predict(model, rows_to_score(model, rows, vehicles, lamps, peers))
+            ]
             store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
-            result = _add(result, int(aggregates["vehicle_id"].nunique()), predictions)
+            for model in shadows:
+                shadowed = rows_to_score(model, rows, vehicles, lamps, peers)
+                if len(shadowed):
+                    store_shadow(
+                        conn,
+                        model.meta,
+                        shadowed.index,
+                        mode_model(model).probability(shadowed),
+                        run_id=run.run_id,
+                        scored_at=run.started_at,
+                        as_of=as_of,
+                    )
+            result = _add(result, len(rows), predictions)
         if result.vehicles == 0:
             raise NotEnoughData(
                 f"no car has a reading of the weeks before {as_of:%Y-%m-%d} that was received by then: "
                 "ingest readings or choose another day"
             )
+        held_out = hold_out(conn, run_id=run.run_id, as_of=as_of, share=holdout_share)
+        result = msgspec.structs.replace(result, held_out=held_out)
         run.detail.update(msgspec.to_builtins(result), models={m.meta.mode: m.meta.version for m in models})
         if progress is not None:
             progress("score", len(vehicles), len(vehicles))
     return result
 
 
-def load_champions(data_dir: Path) -> list[LoadedModel]:
-    """Load the model that scores for each predicted fault mode.
+def load_champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[LoadedModel]:
+    """Load the model that scores for each fault mode; one of a mode that left the catalogue scores no more.
 
     Raises : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
-    predicted = {mode.key for mode in fault_modes().values() if mode.predicted}
-    metas = [meta for meta in champions(data_dir) if meta.mode in predicted]
+    adopt_pointers(conn, data_dir)
+    metas = [meta for meta in champions(conn, data_dir) if meta.mode in fault_modes()]
     if not metas:
         raise NoModel("no model has been trained yet: run 'forewarn train'")
     return [load_model(data_dir, meta.mode, meta.version) for meta in metas]
 
 
 def rows_to_score(
-    mode: FaultMode,
-    features: Sequence[Feature],
-    aggregates: pd.DataFrame,
-    vehicles: pd.DataFrame,
-    lamps: pd.DataFrame,
-    *,
-    as_of: datetime,
+    model: LoadedModel, rows: pd.DataFrame, vehicles: pd.DataFrame, lamps: pd.DataFrame, peers: Peers
 ) -> pd.DataFrame:
-    """Return the features of the cars that can have the fault and whose lamp is not on already: as ``feature_rows``."""
-    able = vehicles.loc[vehicles["powertrain"].isin(mode.on), "vehicle_id"]
-    rows = feature_rows(aggregates[aggregates["vehicle_id"].isin(able)], features, as_of=as_of)
-    # Without a single feature there is nothing to judge by, and a model would still answer.
-    rows = rows[rows.notna().any(axis=1)]
-    return rows[quiet_vehicles(lamps_of(mode, lamps), rows.index, as_of=as_of)]
+    """Return the features of the cars that can have the fault and whose lamp is not on already, by vehicle_id.
+
+    rows     : of one day, as of ``models.dataset.base_rows``
+    vehicles : these and any others
+    """
+    table = with_peers(rows, vehicles, model.features, peers)
+    return table[scored_rows(fault_modes()[model.meta.mode], table, lamps, vehicles)].droplevel("as_of")
 
 
 def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
@@ -124,7 +151,7 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
     if rows.empty:
         return
     # To the precision of the table, which compares the two again.
-    probability = probability_of(model.estimator, model.features, rows).astype(np.float32)
+    probability = mode_model(model).probability(rows).astype(np.float32)
     threshold = np.float32(model.meta.threshold)
     flagged = probability >= threshold
     reasons = iter(explain(model, rows[flagged]))
@@ -139,18 +166,60 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
         )
 
 
-def _read(
-    conn: psycopg.Connection[Any], models: Sequence[LoadedModel], chunk: pd.DataFrame, *, as_of: datetime
+def mode_model(model: LoadedModel) -> ModeModel:
+    """Return what scores with a loaded model; one saved before calibration says what its estimator says."""
+    calibration = msgspec.convert(model.meta.parameters.get("calibration", {}), Calibration)
+    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
+
+
+def rows_of_day(
+    conn: psycopg.Connection[Any],
+    features: Sequence[Feature],
+    vehicles: pd.DataFrame,
+    *,
+    as_of: datetime,
+    chunk_vehicles: int = CHUNK_VEHICLES,
+) -> Iterator[tuple[pd.DataFrame, Peers]]:
+    """Yield what is known of every car at the midnight ``as_of``, some cars at a time, with what is usual that day.
+
+    features : of all models together
+    vehicles : all cars, as of ``models.dataset.read_vehicles``
+    Yields   : DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id, of cars with readings
+    """
+    own = own_features(features)
+    since = days_before(as_of, reach_of(own))
+    day_sums.bring_up_to_date(conn, columns_of(own), since=since.date())
+    waiting: list[pd.DataFrame] = []
+    peers: Peers | None = None
+    chunks = _chunks(len(vehicles), chunk_vehicles, as_of)
+    for number, parts in enumerate(chunks, start=1):
+        waiting.append(_rows(conn, own, parts, since=since, as_of=as_of))
+        if peers is None and sum(map(len, waiting)) < PEER_VEHICLES and number < len(chunks):
+            continue
+        # What is usual is known now, from these cars or from all.
+        peers = peers or peers_of(pd.concat(waiting), vehicles, features)
+        for rows in waiting:
+            yield rows, peers
+        waiting.clear()
+
+
+def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
+    """Return the parts of the fleet that are scored together; which come first is drawn anew each day, for peers."""
+    parts = np.random.default_rng(as_of.toordinal()).permutation(day_sums.PARTS)
+    count = min(max(-(-vehicles // size), 1), day_sums.PARTS)
+    return [chunk.tolist() for chunk in np.array_split(parts, count)]
+
+
+def _rows(
+    conn: psycopg.Connection[Any], own: Sequence[Feature], parts: Sequence[int], *, since: datetime, as_of: datetime
 ) -> pd.DataFrame:
-    features = [feature for model in models for feature in model.features]
-    return readings.daily_aggregates(
-        conn,
-        columns_of(features),
-        since=days_before(as_of, reach_of(features)),
-        until=as_of,
-        received_before=as_of,
-        vehicle_ids=chunk["vehicle_id"].tolist(),
-    )
+    """Return DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id."""
+    today = as_of.date()
+    sums = [
+        day_sums.read_part(conn, part, columns_of(own), since=since.date(), until=today, received_before=today)
+        for part in parts
+    ]
+    return feature_rows_of_days(pd.concat(sums, ignore_index=True), own, days=[as_of]).astype(np.float32)
 
 
 def _add(result: ScoreResult, vehicles: int, predictions: Sequence[NewPrediction]) -> ScoreResult:

@@ -38,7 +38,10 @@ class Reason(TypedDict):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """Probability that one car's lamp comes on within the horizon. ``scored_at`` and ``as_of`` are UTC."""
+    """Probability that one car's lamp comes on within the horizon. ``scored_at`` and ``as_of`` are UTC.
+
+    held_out : nobody is to be called for it, so that it can be measured how long before the lamp it came
+    """
 
     prediction_id: int
     run_id: int
@@ -50,6 +53,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     model_version: str
     reasons: list[Reason]
+    held_out: bool = False
 
 
 class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,14 +17,23 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from config.decision import decision_policy
 from config.faults import FaultMode, fault_modes
-from models.dataset import Dataset, NotEnoughData, read_stored, training_rows
+from ingest.store import events
+from models.calibration import Calibration, fit_calibration
+from models.dataset import Dataset, NotEnoughData, read_known_fleet, training_rows
 from models.days import start_of_day
-from models.evaluation import MISSED_COST, choose_threshold, metrics_of
+from models.decision import usual_rule
+from models.evaluation import metrics_of
 from models.features import Feature, as_table
+from models.fleet_scores import ModeModel
 from models.labels import record_lamp_labels
-from models.registry import TrainedModel, promote, save_model
+from models.promotion import adopt_pointers, record_first
+from models.provenance import code_version
+from models.reference import reference_of
+from models.registry import TrainedModel, save_model
 from models.runs import Clock, recorded_run, utc_now
+from models.thresholds import choose_threshold, scored_grid
 from models.watched import features_of
 
 # Told what is being done, how much of it is done, and how much there is.
@@ -45,7 +54,7 @@ PARAMETERS: dict[str, Any] = {
     "early_stopping": False,
 }
 # With fewer rows than this a second thread waits longer than it works; on busy cores ten times longer (measured).
-THREADED_ROWS = 50_000
+THREADED_ROWS = 10_000_000
 
 _log = structlog.get_logger(__name__)
 
@@ -54,16 +63,22 @@ class Fitted(msgspec.Struct, frozen=True):
     """A model with what it is worth.
 
     features    : what the estimator takes, in order; features that no car had are left out
-    probability : (n_rows,) out of fold: each row's by a model that had not seen its car
+    calibration : makes a probability of what the estimator says
+    score       : (n_rows,) out of fold: what a model said that had not seen the row's car, not yet calibrated
     usual       : median of each feature over rows whose lamp stayed off
     """
 
     estimator: HistGradientBoostingClassifier
     features: tuple[Feature, ...]
-    probability: NDArray[np.float64]
+    calibration: Calibration
+    score: NDArray[np.float64]
     threshold: float
     metrics: dict[str, float]
     usual: dict[str, float]
+
+    @property
+    def model(self) -> ModeModel:
+        return ModeModel(self.estimator, self.features, self.calibration, self.threshold)
 
 
 def train(
@@ -75,7 +90,9 @@ def train(
     seed: int = 0,
     clock: Clock = utc_now,
 ) -> list[TrainedModel]:
-    """Train every predicted fault mode from what had been received before ``as_of`` and make the results champions.
+    """Train every fault mode from what had been received before ``as_of``.
+
+    The first model of a fault mode is its champion; a later one is a challenger until somebody promotes it.
 
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future
@@ -83,36 +100,37 @@ def train(
     Raises  : NotEnoughData, when that is so of every mode
     """
     as_of = start_of_day(as_of)
-    modes = [mode for mode in fault_modes().values() if mode.predicted]
+    modes = list(fault_modes().values())
     tell: Progress = progress or (lambda what, done, total: None)
     steps = len(modes) + 1
     trained: list[TrainedModel] = []
     problems: list[str] = []
     with recorded_run(conn, "train", clock=clock) as run:
         tell("read", 0, steps)
-        stored = read_stored(conn, [feature for mode in modes for feature in features_of(mode)], as_of=as_of)
-        record_lamp_labels(conn, stored.lamps)
+        fleet = read_known_fleet(conn, [f for mode in modes for f in features_of(mode)], as_of=as_of, seed=seed)
+        record_lamp_labels(conn, events.lamps(conn, received_before=as_of))
         for step, mode in enumerate(modes, start=1):
             tell(mode.key, step, steps)
             try:
-                dataset = training_rows(mode, features_of(mode), stored, until=as_of)
+                dataset = training_rows(mode, features_of(mode), fleet)
                 fitted = fit_mode(mode, features_of(mode), dataset, seed=seed)
             except NotEnoughData as error:
                 _log.warning("fault mode not trained", mode=mode.key, reason=str(error))
                 problems.append(str(error))
                 continue
-            meta = _describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
+            meta = describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
             trained.append(save_model(fitted.estimator, meta, data_dir=data_dir))
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
+        adopt_pointers(conn, data_dir, clock=clock)
+        first = [model.mode for model in trained if record_first(conn, model, at=run.started_at)]
         run.detail.update(
             as_of=as_of.isoformat(),
             models=[{"mode": model.mode, "version": model.version, "metrics": model.metrics} for model in trained],
+            first=first,
             not_trained=problems,
         )
         tell("done", steps, steps)
-    for model in trained:
-        promote(data_dir, model.mode, model.version)
     return trained
 
 
@@ -122,18 +140,40 @@ def fit_mode(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, 
     Raises : NotEnoughData, when too few cars failed or too few did not
     """
     _check_enough(mode, features, dataset)
-    probability = out_of_fold(features, dataset, seed=seed)
-    # To the precision of the table that keeps it, so that a flag here is a flag there.
-    threshold = float(
-        np.float32(choose_threshold(dataset.came_on, probability, missed_cost=MISSED_COST[mode.severity]))
+    policy = decision_policy()
+    score = out_of_fold(features, dataset, seed=seed)
+    calibration = fit_calibration(score, dataset.came_on, dataset.weight)
+    probability = calibration(score)
+    index = pd.MultiIndex.from_arrays([dataset.as_of, dataset.vehicle_id], names=["as_of", "vehicle_id"])
+    outcome = choose_threshold(
+        scored_grid(
+            pd.Series(probability, index=index),
+            dataset.episodes,
+            weight=pd.Series(dataset.weight, index=dataset.vehicle_id).groupby(level=0).first(),
+            spared=dataset.spared,
+        ),
+        horizon_d=mode.horizon_d,
+        rule=usual_rule(),
+        policy=policy,
+        missed_cost=policy.cost_of_missing(mode.severity),
+        # What owners bear is shared by all faults they may be called for.
+        most_false=policy.needless_per_1000_car_months / len(fault_modes()),
     )
+    # To the precision of the table that keeps it, so that a flag here is a flag there.
+    threshold = float(np.float32(outcome.threshold))
     metrics = metrics_of(dataset.came_on, probability, dataset.vehicle_id, threshold=threshold)
-    used = seen_features(features, dataset.features)
-    healthy = dataset.features.loc[~dataset.came_on, [feature.name for feature in used]].median()
+    metrics |= {
+        "lamps_caught": outcome.caught,
+        "lamps_missed": outcome.missed,
+        "needless_per_1000_car_months": outcome.false_per_1000_car_months,
+    }
+    used = seen_features(features, dataset.features[dataset.learnt])
+    healthy = dataset.features.loc[~dataset.came_on & dataset.learnt, [feature.name for feature in used]].median()
     return Fitted(
-        estimator=_fit(used, dataset.features, dataset.came_on, seed=seed),
+        estimator=_fit(used, dataset.features[dataset.learnt], dataset.came_on[dataset.learnt], seed=seed),
         features=used,
-        probability=probability,
+        calibration=calibration,
+        score=score,
         threshold=threshold,
         metrics=metrics,
         usual={str(name): float(value) for name, value in healthy.dropna().items()},
@@ -141,7 +181,7 @@ def fit_mode(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, 
 
 
 def out_of_fold(features: Sequence[Feature], dataset: Dataset, *, seed: int) -> NDArray[np.float64]:
-    """Return each row's probability by a model that had not seen the row's car: (n_rows,)."""
+    """Return what a model that had not seen the row's car says of each row: (n_rows,), not yet calibrated."""
     cars, owner = np.unique(dataset.vehicle_id, return_inverse=True)
     failing = np.isin(cars, dataset.vehicle_id[dataset.came_on])
     folds = min(FOLDS, int(failing.sum()), int((~failing).sum()))
@@ -149,8 +189,9 @@ def out_of_fold(features: Sequence[Feature], dataset: Dataset, *, seed: int) -> 
     # Cars are split, not rows, and the failing ones evenly: every fold has some to learn from and some to judge by.
     for _, held_out in StratifiedKFold(folds, shuffle=True, random_state=seed).split(cars, failing):
         test = np.isin(owner, held_out)
-        used = seen_features(features, dataset.features[~test])
-        estimator = _fit(used, dataset.features[~test], dataset.came_on[~test], seed=seed)
+        learnt = dataset.learnt & ~test
+        used = seen_features(features, dataset.features[learnt])
+        estimator = _fit(used, dataset.features[learnt], dataset.came_on[learnt], seed=seed)
         probability[test] = probability_of(estimator, used, dataset.features[test])
     return probability
 
@@ -158,7 +199,7 @@ def out_of_fold(features: Sequence[Feature], dataset: Dataset, *, seed: int) -> 
 def probability_of(
     estimator: HistGradientBoostingClassifier, features: Sequence[Feature], rows: pd.DataFrame
 ) -> NDArray[np.float64]:
-    """Return the probability that the lamp comes on within the horizon: (n_rows,)."""
+    """Return what the estimator says, which calibration makes a probability of: (n_rows,)."""
     table = rows[[feature.name for feature in features]]
     return np.asarray(estimator.predict_proba(table)[:, 1], dtype=np.float64)
 
@@ -193,10 +234,11 @@ def _check_enough(mode: FaultMode, features: Sequence[Feature], dataset: Dataset
         )
 
 
-def _describe(
+def describe(
     mode: FaultMode, dataset: Dataset, fitted: Fitted, *, as_of: datetime, trained_at: datetime, seed: int
 ) -> TrainedModel:
-    parameters = {**PARAMETERS, "random_state": seed}
+    """Return what is to be known about a fitted model; the same data makes the same version."""
+    parameters = {**PARAMETERS, "random_state": seed, "calibration": msgspec.to_builtins(fitted.calibration)}
     versions = {library: version(library) for library in ("scikit-learn", "numpy", "pandas", "skops")}
     table = as_table(fitted.features)
     return TrainedModel(
@@ -213,6 +255,8 @@ def _describe(
         failing_vehicles=dataset.failing_vehicles,
         parameters=parameters,
         versions=versions,
+        code=code_version(),
+        reference=reference_of(dataset, fitted.features, fitted.calibration(fitted.score)),
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.quantities import STATISTICS
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -20,7 +22,6 @@ BEGINNING_DAYS = 10
 # The weight of a day halves after this part of the window: what is cut off at its end weighs an eighth of the newest.
 HALF_LIFE = 1 / 3
 
-STATISTICS = ("n", "sum", "sumsq", "min", "max")
 _NOTHING = {"min": np.inf, "max": -np.inf}
 _MERGE = {"min": np.minimum, "max": np.maximum}
 _SUMS = {

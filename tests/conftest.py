@@ -5,7 +5,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -37,6 +39,19 @@ def name_engine(config: pytest.Config, dsn: str, *, wasm: bool, timescale: bool)
         row = conn.execute(query).fetchone() if timescale else None
     name = f"TimescaleDB {row[0]} on PostgreSQL {server}" if row else f"PostgreSQL {server} without TimescaleDB"
     config.stash.setdefault(_engines, set()).add(f"{name} (WebAssembly)" if wasm else name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Pass the engines that one of several processes used on to the one that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["engines"] = sorted(session.config.stash.get(_engines, set()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    engines = getattr(node, "workeroutput", {}).get("engines", [])
+    node.config.stash.setdefault(_engines, set()).update(engines)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -166,29 +181,31 @@ def broker_port(tmp_path: Path) -> Iterator[int]:
         broker.stop()
 
 
-@pytest.fixture
-def enrolled(database: str) -> Callable[..., dict[str, int]]:
-    """Enrol cars with these VINs; keyword arguments go to ``Enrolment``."""
+def enrol_cars(dsn: str, *vins: str, **fields: object) -> dict[str, int]:
+    """Enrol cars with these VINs in a migrated database; keyword arguments go to ``Enrolment``."""
     from datetime import UTC, datetime
 
     from ingest.store.connection import connect
     from ingest.store.enrolment import Enrolment, enrol
 
-    def enrol_cars(*vins: str, **fields: object) -> dict[str, int]:
-        values: dict[str, object] = {
-            "model": "Dawn",
-            "powertrain": "bev",
-            "chemistry": "NMC",
-            "cells": 96,
-            "city": "Shanghai",
-            "owner_name": "王芳",
-            "phone": "+8613800138000",
-            "home_latitude": 31.2304,
-            "home_longitude": 121.4737,
-            **fields,
-        }
-        with connect(database, role="admin") as conn:
-            cars = [Enrolment(vin=vin, **values) for vin in vins]
-            return enrol(conn, cars, chosen_at=datetime(2026, 1, 1, tzinfo=UTC))
+    values: dict[str, object] = {
+        "model": "Dawn",
+        "powertrain": "bev",
+        "chemistry": "NMC",
+        "cells": 96,
+        "city": "Shanghai",
+        "owner_name": "王芳",
+        "phone": "+8613800138000",
+        "home_latitude": 31.2304,
+        "home_longitude": 121.4737,
+        **fields,
+    }
+    with connect(dsn, role="admin") as conn:
+        cars = [Enrolment(vin=vin, **values) for vin in vins]
+        return enrol(conn, cars, chosen_at=datetime(2026, 1, 1, tzinfo=UTC))
 
-    return enrol_cars
+
+@pytest.fixture
+def enrolled(database: str) -> Callable[..., dict[str, int]]:
+    """Enrol cars with these VINs; keyword arguments go to ``Enrolment``."""
+    return partial(enrol_cars, database)

@@ -42,5 +42,5 @@ def served() -> Iterator[str]:
 def empty(dsn: str) -> None:
     """Take away everything of Forewarn's. The extension stays: its one session cannot load it twice."""
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA IF EXISTS telemetry, prediction, care, safety, pii, audit CASCADE")
+        conn.execute("DROP SCHEMA IF EXISTS telemetry, prediction, care, safety, pii, audit, access CASCADE")
         conn.execute("DROP TABLE IF EXISTS public.schema_version")

@@ -5,7 +5,8 @@ SELECT
     consent.purposes,
     coalesce(parked.latitude, owner.home_latitude) AS latitude,
     -- Both coordinates come from the same place: a parked position always has both.
-    coalesce(parked.longitude, owner.home_longitude) AS longitude
+    coalesce(parked.longitude, owner.home_longitude) AS longitude,
+    parked.latitude IS NOT NULL AS is_parked
 FROM telemetry.vehicle AS car
 JOIN pii.vehicle_identity AS identity USING (vehicle_id)
 JOIN pii.owner AS owner USING (owner_id)

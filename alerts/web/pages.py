@@ -7,18 +7,28 @@ import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from psycopg_pool import PoolTimeout
+from starlette.concurrency import run_in_threadpool
 
 from alerts import call_list
+from alerts.access.roles import Role, Scope
 from alerts.calls import Call, Count, Filter, count_calls, find_call, open_calls, other_leads
+from alerts.case_dealers import dealers_for
 from alerts.offers import campaigns
+from alerts.phones import MOST_REASON, needs_reason, reveal_phone
 from alerts.script import what_to_say
 from alerts.web.chart import HISTORY, signal_chart
+from alerts.web.forms import own_path, read_form
+from alerts.web.guard import allowed, anyone, caller_of
+from alerts.web.homes import HOMES, LIST_ROLES
 from alerts.web.rendering import LANGUAGE_COOKIE, Pages, language_of
+from alerts.web.visit import Visits
 from config.faults import fault_modes
 from config.i18n import LANGUAGES
 from ingest.store import readings
 
 router = APIRouter(include_in_schema=False)
+_DESK = allowed(Role.AGENT, Role.SUPERVISOR)
+_EXPORT = allowed(Role.AGENT, Role.SUPERVISOR, scope=Scope.ALERTS_READ)
 # A page that an agent can still take in; the next ones are a click away.
 PAGE_CALLS = 25
 # What one download holds at most: more is no call list any more.
@@ -27,14 +37,17 @@ _A_YEAR_S = 365 * 24 * 3600
 _HEALTH_TIMEOUT_S = 2.0
 
 
-@router.get("/")
+@router.get("/", dependencies=[allowed(*Role)])
 def show_list(
     request: Request,
     fault: str | None = None,
     city: str | None = None,
     after: Annotated[str | None, Query(pattern=r"^\d{1,3}-\d{1,18}$")] = None,
 ) -> Response:
-    """Show the open cases, most urgent first."""
+    """Show the open cases, most urgent first, or send those whose desk is elsewhere there."""
+    role = caller_of(request).role
+    if role is not None and role not in LIST_ROLES:
+        return _at_home(request, role)
     # A form that was sent with "all" chosen names the field and leaves it empty.
     wanted = Filter(fault_mode=fault or None, city=city or None, after=_after(after))
     with _pool(request).connection() as conn:
@@ -57,26 +70,65 @@ def show_list(
     )
 
 
-@router.get("/cases/{case_id}")
+def _at_home(request: Request, role: Role) -> Response:
+    if role in HOMES:
+        return RedirectResponse(HOMES[role], status_code=303)
+    t = _pages(request).translator_of(request)
+    text = t("You are signed in. The pages of your role are not part of this version.")
+    return _pages(request).render(request, "problem.html", title=t("Welcome"), text=text)
+
+
+@router.get("/cases/{case_id}", dependencies=[_DESK])
 def show_case(request: Request, case_id: int) -> Response:
     """Show one case."""
+    return _case_page(request, case_id)
+
+
+@router.post("/cases/{case_id}/phone", dependencies=[_DESK])
+async def show_phone(request: Request, case_id: int) -> Response:
+    """Show a case with the owner's telephone number, and record who saw it; a supervisor says why."""
+    reason = (await read_form(request)).get("reason", "").strip()[:MOST_REASON]
+    caller = caller_of(request)
+
+    def reveal() -> Response:
+        if needs_reason(caller) and not reason:
+            return _case_page(request, case_id, reason_missing=True)
+        with _pool(request).connection() as conn:
+            phone = reveal_phone(conn, case_id, caller=caller, reason=reason or None, now=_pages(request).clock())
+        if phone is None:
+            raise HTTPException(404)
+        return _case_page(request, case_id, phone=phone)
+
+    return await run_in_threadpool(reveal)
+
+
+def _case_page(request: Request, case_id: int, *, phone: str | None = None, reason_missing: bool = False) -> Response:
+    now = _pages(request).clock()
     with _pool(request).connection() as conn:
         call = _call(conn, case_id)
         further = other_leads(conn, call)
+        modes = [lead.mode for lead in (call.lead, *further)]
+        near = dealers_for(conn, call.vehicle_id, modes, now=now)
     language = _language(request)
     languages = [call.owner_language, *([language] if language != call.owner_language else [])]
     return _pages(request).render(
         request,
         "case.html",
+        status=422 if reason_missing else 200,
+        here=f"/cases/{case_id}",
         call=call,
         line=call_list.row(call, language),
         further=further,
         campaign=campaigns().get(call.offer.campaign) if call.offer else None,
         scripts=[(spoken, what_to_say(call, spoken)) for spoken in languages],
+        near=near,
+        phone=phone,
+        needs_reason=needs_reason(caller_of(request)),
+        reason_missing=reason_missing,
     )
 
 
-@router.get("/cases/{case_id}/chart.json")
+@router.get("/cases/{case_id}/chart.json", dependencies=[_DESK])
 def case_chart(request: Request, case_id: int) -> Response:
     """Return the plotly figure of the signal that matters in a case."""
     with _pool(request).connection() as conn:
@@ -89,30 +141,33 @@ def case_chart(request: Request, case_id: int) -> Response:
     return JSONResponse(signal_chart(points, call.lead, mode, language=_language(request)))
 
 
-@router.get("/call-list.csv")
+@router.get("/call-list.csv", dependencies=[_EXPORT])
 def download_csv(request: Request) -> Response:
     """Return the call list for a spreadsheet: UTF-8 with the mark by which Excel knows it."""
     text = call_list.to_csv(_rows(request))
     return Response(text.encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=_attachment("csv"))
 
 
-@router.get("/call-list.json")
+@router.get("/call-list.json", dependencies=[_EXPORT])
 def download_json(request: Request) -> Response:
     """Return the call list for a program."""
     return Response(call_list.to_json(_rows(request)), media_type="application/json", headers=_attachment("json"))
 
 
-@router.get("/language/{language}")
-def choose_language(language: str, back: str = "/") -> Response:
+@router.get("/language/{language}", dependencies=[anyone("the sign-in speaks both languages")])
+def choose_language(request: Request, language: str, back: str = "/") -> Response:
     """Remember the language and go back to a page of this server."""
     if language not in LANGUAGES:
         raise HTTPException(404)
-    response = RedirectResponse(_own_path(back), status_code=303)
-    response.set_cookie(LANGUAGE_COOKIE, language, max_age=_A_YEAR_S, httponly=True, samesite="lax")
+    response = RedirectResponse(own_path(back), status_code=303)
+    visits: Visits = request.app.state.visits
+    response.set_cookie(
+        LANGUAGE_COOKIE, language, max_age=_A_YEAR_S, httponly=True, secure=visits.secure, samesite="strict"
+    )
     return response
 
 
-@router.get("/healthz")
+@router.get("/healthz", dependencies=[anyone("a supervisor asks without an account")])
 def health(request: Request) -> Response:
     """Tell a supervisor whether the pages can be served."""
     try:
@@ -158,11 +213,6 @@ def _after(text: str | None) -> tuple[int, int] | None:
         return None
     priority, case_id = text.split("-")
     return int(priority), int(case_id)
-
-
-def _own_path(back: str) -> str:
-    # "//host" and "/\host" are other servers to a browser.
-    return back if back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable() else "/"
 
 
 def _matches(count: Count, wanted: Filter) -> bool:

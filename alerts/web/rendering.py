@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from alerts import wording
+from alerts.access.roles import Caller
 from config.i18n import LANGUAGES, Translate, translator
 
 LANGUAGE_COOKIE = "language"
@@ -45,19 +46,32 @@ class Pages:
         """Return the translator of a visitor's language."""
         return translator(language or self.language)
 
-    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Return a page in the visitor's language."""
+    def translator_of(self, request: Request) -> Translate:
+        """Return the translator of who asks."""
+        return self.translator(language_of(request))
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, here: str | None = None, **values: Any
+    ) -> HTMLResponse:
+        """Return a page in the visitor's language.
+
+        here : where a visitor comes back to who chooses another language; None is the page's own address
+        """
         language = language_of(request) or self.language
+        caller: Caller | None = getattr(request.state, "caller", None)
         t = translator(language)
         now = self.clock()
         text = self._environment.get_template(template).render(
             t=t,
             translator=self.translator,
             language=language,
-            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            here=here or request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            caller=caller,
+            csrf=caller.csrf if caller else None,
             ago=lambda instant: ago(instant, now=now, t=t),
             day=lambda instant, zone="UTC": local_day(instant, zone, language),
             clock_time=lambda zone: local_clock(now, zone),
+            moment=lambda instant, zone: local_moment(instant, zone, now=now, language=language),
             **values,
         )
         return HTMLResponse(text, status_code=status)
@@ -109,6 +123,17 @@ def local_clock(now: datetime, zone: str) -> str | None:
     """Return the time of day in a time zone, or None when this machine does not know the zone."""
     known = _zone(zone)
     return f"{now.astimezone(known):%H:%M}" if known else None
+
+
+def local_moment(instant: datetime, zone: str, *, now: datetime, language: str) -> str:
+    """Return day and time of an instant in a time zone; of today, the time alone."""
+    known = _zone(zone) or now.tzinfo
+    local = instant.astimezone(known)
+    if local.date() == now.astimezone(known).date():
+        return f"{local:%H:%M}"
+    if language == "zh_CN":
+        return f"{local.month}月{local.day}日周{'一二三四五六日'[local.weekday()]} {local:%H:%M}"
+    return f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
 def _zone(name: str) -> ZoneInfo | None:

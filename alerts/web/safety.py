@@ -4,35 +4,37 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
+from alerts.access.roles import Role
 from alerts.charging import board, wording
 from alerts.charging.board import BoardCase, NotOpen
 from alerts.charging.messages import words_for_owner
 from alerts.masking import mask_name
 from alerts.web.changes import Changes
+from alerts.web.guard import allowed, anyone, caller_of, find_caller
 from alerts.web.rendering import Pages
 from config.dangers import dangers
 
 router = APIRouter(prefix="/safety", include_in_schema=False)
+_DESK = allowed(Role.SAFETY, Role.SUPERVISOR)
+_OWNER = anyone("an owner has no account; the number of the message is known to its receiver alone")
 _LOOK_EVERY_S = 0.1
 # A proxy closes what is silent for longer.
 _HEARTBEAT_S = 10.0
 
 
 class _Body(BaseModel):
-    """JSON only: another site's form cannot send it, so nobody's browser closes a case unasked."""
+    """JSON only, and nothing but what is known."""
 
     model_config = ConfigDict(extra="forbid")
-
-    by: Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class _Closing(_Body):
@@ -47,13 +49,13 @@ class _Decision(_Body):
     stop: bool
 
 
-@router.get("")
+@router.get("", dependencies=[_DESK])
 def show_board(request: Request) -> Response:
     """Show the board."""
     return _pages(request).render(request, "safety/desk.html", board=_board(request))
 
 
-@router.get("/stream")
+@router.get("/stream", dependencies=[_DESK])
 async def stream(request: Request) -> Response:
     """Send the board whenever something has changed, as server-sent events."""
     return StreamingResponse(
@@ -63,35 +65,35 @@ async def stream(request: Request) -> Response:
     )
 
 
-@router.post("/cases/{case_id}/acknowledge")
-def acknowledge(request: Request, case_id: uuid.UUID, said: _Body) -> Response:
+@router.post("/cases/{case_id}/acknowledge", dependencies=[_DESK])
+def acknowledge(request: Request, case_id: uuid.UUID) -> Response:
     with _pool(request).connection() as conn:
-        _still_open(board.acknowledge, conn, case_id, by=said.by)
+        _still_open(board.acknowledge, conn, case_id, by=caller_of(request).name)
     return Response(status_code=204)
 
 
-@router.post("/cases/{case_id}/close")
+@router.post("/cases/{case_id}/close", dependencies=[_DESK])
 def close(request: Request, case_id: uuid.UUID, said: _Closing) -> Response:
     with _pool(request).connection() as conn:
-        _still_open(board.close, conn, case_id, by=said.by, outcome=said.outcome)
+        _still_open(board.close, conn, case_id, by=caller_of(request).name, outcome=said.outcome)
     return Response(status_code=204)
 
 
-@router.post("/tasks/{task_id}/done")
+@router.post("/tasks/{task_id}/done", dependencies=[_DESK])
 def finish_task(request: Request, task_id: uuid.UUID, said: _Done) -> Response:
     with _pool(request).connection() as conn:
-        _still_open(board.finish_task, conn, task_id, by=said.by, result=said.result)
+        _still_open(board.finish_task, conn, task_id, by=caller_of(request).name, result=said.result)
     return Response(status_code=204)
 
 
-@router.post("/stops/{action_id}/decide")
+@router.post("/stops/{action_id}/decide", dependencies=[_DESK])
 def decide_stop(request: Request, action_id: uuid.UUID, said: _Decision) -> Response:
     with _pool(request).connection() as conn:
-        _still_open(board.decide_stop, conn, action_id, by=said.by, stop=said.stop)
+        _still_open(board.decide_stop, conn, action_id, by=caller_of(request).name, stop=said.stop)
     return Response(status_code=204)
 
 
-@router.get("/receipts/{delivery_id}")
+@router.get("/receipts/{delivery_id}", dependencies=[_OWNER])
 def show_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
     """Show an owner what to do, and a button that says it was read. Opening the page confirms nothing: programs do."""
     with _pool(request).connection() as conn:
@@ -111,7 +113,7 @@ def show_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
     )
 
 
-@router.post("/receipts/{delivery_id}")
+@router.post("/receipts/{delivery_id}", dependencies=[_OWNER])
 def confirm_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
     """Take an owner's receipt."""
     with _pool(request).connection() as conn:
@@ -140,6 +142,10 @@ async def _events(request: Request) -> AsyncIterator[str]:
                 continue
             seen, idle_s = changes.version, 0.0
             try:
+                # A session may have ended, or been revoked, under a page that stays open.
+                if not await run_in_threadpool(_still_allowed, request):
+                    yield "event: over\ndata: {}\n\n"
+                    return
                 loud, html = await run_in_threadpool(_fragment, request)
             except (psycopg.OperationalError, PoolTimeout):
                 yield "event: away\ndata: {}\n\n"
@@ -147,6 +153,11 @@ async def _events(request: Request) -> AsyncIterator[str]:
             yield f"event: board\ndata: {json.dumps({'loud': loud, 'html': html})}\n\n"
     finally:
         changes.leave()
+
+
+def _still_allowed(request: Request) -> bool:
+    caller = find_caller(request)
+    return caller is not None and caller.role in (Role.SAFETY, Role.SUPERVISOR)
 
 
 def _fragment(request: Request) -> tuple[int, str]:

@@ -5,7 +5,22 @@ import sys
 
 import typer
 
-from forewarn.cli import alerts, bench, charging, evaluate, ingest, models, partner, replay, simulate, system
+from forewarn.cli import (
+    accounts,
+    alerts,
+    bench,
+    charging,
+    dealers,
+    drift,
+    evaluate,
+    ingest,
+    keys,
+    models,
+    partner,
+    replay,
+    simulate,
+    system,
+)
 from forewarn.cli.failures import explain
 
 app = typer.Typer(
@@ -19,10 +34,14 @@ app = typer.Typer(
 system.add_to(app)
 replay.add_to(app)
 models.add_to(app)
+drift.add_to(app)
 evaluate.add_to(app)
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(dealers.app, name="dealers")
 app.add_typer(charging.app, name="charging")
 app.add_typer(partner.app, name="partner")
 app.add_typer(bench.app, name="bench")

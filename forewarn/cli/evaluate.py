@@ -11,40 +11,101 @@ from config.errors import UserMistake
 from forewarn.cli.opening import say, settings_of_process
 
 if TYPE_CHECKING:
+    from forewarn.cli.evaluate_fleets import Models
     from models.benchmarks.turbofans import BenchmarkResult, UnitPrediction
 
 _BENCHMARKS = ("cmapss",)
+# Seeds from here on are those of fleets that nothing learns from (``forewarn.simulated_training`` has its own).
+FIRST_SEED = 101
 
 
 def evaluate(
+    fleet: Annotated[
+        Path | None, typer.Option(help="A fleet in files to score, in the layout of docs/fleet-files.md.")
+    ] = None,
+    models: Annotated[
+        str, typer.Option(help="With --fleet: models trained on simulated fleets, or the store's champions.")
+    ] = "simulated",
+    real: Annotated[
+        bool, typer.Option("--real", help="The recordings of real cars below --data, by the simulated-trained models.")
+    ] = False,
+    vehicles: Annotated[int, typer.Option(min=20, max=1_000_000, help="Cars in each simulated fleet.")] = 3000,
+    days: Annotated[int, typer.Option(min=30, max=730, help="Days that each simulated fleet lives.")] = 180,
+    faulty: Annotated[
+        float, typer.Option(min=0.001, max=1, help="Share of simulated cars that something breaks in.")
+    ] = 0.02,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first simulated fleet; the others follow.")] = FIRST_SEED,
+    train_vehicles: Annotated[
+        int, typer.Option(min=20, max=100_000, help="Cars in each simulated fleet that is learnt from.")
+    ] = 1000,
+    train_days: Annotated[int, typer.Option(min=40, max=730, help="Days that each of those lives.")] = 180,
+    processes: Annotated[int | None, typer.Option(min=1, help="By default one for each processor.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="Public recordings with a known answer: cmapss.")] = None,
     set_name: Annotated[str, typer.Option("--set", help="Of cmapss: FD001, FD002, FD003 or FD004.")] = "FD001",
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of its files, or the one above a folder cmapss; default the setting benchmark_data."),
+        typer.Option(help="Folder of recordings, or the one above them; default the setting benchmark_data."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many times, each with randomness of its own.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="Write a prediction for each test unit to this CSV file.")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="How many fleets, or times, each with randomness of its own; default 3, 5."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of predictions.csv and the reports; with --benchmark the file of predictions."),
+    ] = None,
     tune: Annotated[
         bool, typer.Option("--tune", help="Repeat the search for the settings on training units; no test is scored.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure features and trainers on recordings with a known answer.
+    """Measure what the models are worth: on simulated fleets they never saw, on a fleet in files, on recordings.
 
-    docs/benchmark-cmapss.md tells what is measured and what came out.
+    docs/evaluation.md tells what counts as what, docs/benchmark-cmapss.md what is measured on engines.
 
-    Example: forewarn evaluate --benchmark cmapss --set FD001 --data ~/cmapss --json
+    Example: forewarn evaluate --fleet ~/fleet --out ~/result --json
     """
-    if benchmark is None:
-        raise UserMistake("nothing to evaluate: name a benchmark, as --benchmark cmapss")
-    if benchmark not in _BENCHMARKS:
-        raise UserMistake(f"there is no benchmark {benchmark}: choose {' or '.join(_BENCHMARKS)}")
-    folder = data or settings_of_process().benchmark_data
-    if tune:
-        _tune_cmapss(folder, as_json=as_json)
+    asked = {"--fleet": fleet is not None, "--real": real, "--benchmark": benchmark is not None}
+    several = [option for option, given in asked.items() if given]
+    if len(several) > 1:
+        raise UserMistake(f"{several[0]} and {several[1]} are two evaluations: leave one out")
+    if tune and benchmark is None:
+        raise UserMistake("--tune is about a benchmark: name it, as --benchmark cmapss")
+    if benchmark is not None:
+        if benchmark not in _BENCHMARKS:
+            raise UserMistake(f"there is no benchmark {benchmark}: choose {' or '.join(_BENCHMARKS)}")
+        folder = data or settings_of_process().benchmark_data
+        if tune:
+            _tune_cmapss(folder, as_json=as_json)
+        else:
+            _evaluate_cmapss(set_name, data=folder, seeds=seeds or 5, out=out, as_json=as_json)
+        return
+    from forewarn.cli.evaluate_fleets import Run, evaluate_folder, evaluate_real, evaluate_simulated
+    from forewarn.evaluation.trained import training_plans
+
+    run = Run(
+        vehicles=vehicles,
+        days=days,
+        sets=seeds or 3,
+        first_seed=seed,
+        faulty=faulty,
+        training=training_plans(vehicles=train_vehicles, days=train_days),
+        processes=processes,
+        out=out,
+    )
+    if fleet is not None:
+        evaluate_folder(fleet, run, _models_of(models), as_json=as_json)
+    elif real:
+        evaluate_real(data or settings_of_process().benchmark_data, run, as_json=as_json)
     else:
-        _evaluate_cmapss(set_name, data=folder, seeds=seeds, out=out, as_json=as_json)
+        evaluate_simulated(run, as_json=as_json)
+
+
+def _models_of(text: str) -> "Models":
+    for known in ("simulated", "champions"):
+        if text == known:
+            return known
+    raise UserMistake(f"--models {text}: choose simulated or champions")
 
 
 def _evaluate_cmapss(set_name: str, *, data: Path, seeds: int, out: Path | None, as_json: bool) -> None:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 def check_free(settings: "Settings") -> None:
     """Find out early that the work list could not be served.
 
-    Raises : UserMistake, when its address is in use or not of this machine
+    Raises : UserMistake, when its address is in use or not of this machine, or not safe to serve on
     """
+    from alerts.web.app import check_safe
+
+    check_safe(settings.web)
     _bind(settings).close()
 
 
@@ -25,16 +28,23 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
     """Serve the work list until SIGINT, SIGTERM or, for a child, until its parent ends."""
     import uvicorn
 
-    from alerts.web.app import create_app
+    from alerts.web.app import check_safe, create_app
+    from config.settings import listed
     from forewarn.supervisor import stop_when_parent_ends
     from ingest.store.connection import open_pool
 
+    check_safe(settings.web)
     with _bind(settings) as listening, open_pool(dsn_of(settings), role="alerts") as pool:
         config = uvicorn.Config(
             create_app(settings, pool),
             log_level=settings.log_level.lower(),
             server_header=False,
             access_log=False,
+            ssl_certfile=settings.web.cert_file,
+            ssl_keyfile=settings.web.key_file,
+            # Only the stated proxy is believed when it says that a browser came by TLS.
+            proxy_headers=settings.web.proxy is not None,
+            forwarded_allow_ips=listed(settings.web.proxy),
             # The safety desk's pages listen for ever.
             timeout_graceful_shutdown=2,
         )
@@ -49,7 +59,8 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
 
             threading.Thread(target=end, name="end", daemon=True).start()
         else:
-            say(f"The work list: http://{settings.web.host}:{settings.web.port}/ (Ctrl-C ends it)")
+            say(f"The work list: {settings.web.address} (Ctrl-C ends it)")
+            say_who_may_sign_in(settings)
         # When it has shut down, uvicorn raises the signal that made it once more; by then there is nothing to end.
         before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -57,6 +68,21 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def say_who_may_sign_in(settings: "Settings") -> None:
+    """Say how to make the first account, while there is none."""
+    from alerts.access.accounts import list_accounts
+    from forewarn.cli.clock import utc_now
+    from ingest.store.connection import DatabaseAway, connect
+
+    try:
+        with connect(dsn_of(settings), role="alerts") as conn:
+            accounts = list_accounts(conn, now=utc_now())
+    except DatabaseAway:
+        return
+    if not accounts:
+        say("Nobody can sign in yet: forewarn accounts add NAME --role supervisor")
 
 
 def _bind(settings: "Settings") -> socket.socket:

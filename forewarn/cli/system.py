@@ -7,7 +7,7 @@ import typer
 
 from forewarn.cli.opening import dsn_of, opened, say, say_what_store_costs, settings_of_process
 from forewarn.cli.outcomes import in_words
-from forewarn.cli.serving import check_free, serve_list
+from forewarn.cli.serving import check_free, say_who_may_sign_in, serve_list
 
 if TYPE_CHECKING:
     from forewarn.demo import DemoResult
@@ -50,12 +50,13 @@ def _show(result: "DemoResult", *, served: bool) -> None:
     print(in_words(result.outcomes))
     console().print(to_table(result.top, language=result.settings.language))
     web = result.settings.web
-    address, serve_it = f"http://{web.host}:{web.port}/", f"FOREWARN_DATA_DIR={result.data_dir} {_program()} serve"
+    address, serve_it = web.address, f"FOREWARN_DATA_DIR={result.data_dir} {_program()} serve"
     if served:
         print(f"Work list: {address}")
         print(f"Serve it again: {serve_it}")
     else:
         print(f"The work list is not served now. Serve it at {address}: {serve_it}")
+    print(f"Sign in as {' or '.join(result.accounts)}, with the password {result.password}")
     print(f"The whole list: FOREWARN_DATA_DIR={result.data_dir} {_program()} alerts list --format json")
 
 
@@ -93,7 +94,8 @@ def up() -> None:
         with only_ingest(settings), kept_alive(settings, say=say):
             say_what_store_costs(settings)
             say(f"MQTT {settings.mqtt.host}:{settings.mqtt.port}")
-            say(f"Work list http://{settings.web.host}:{settings.web.port}/")
+            say(f"Work list {settings.web.address}")
+            say_who_may_sign_in(settings)
             say(f"Partners {settings.partners.address()}/docs")
             say("Ctrl-C ends everything.")
             Supervisor(children, environment=child_environment(settings)).run(stop)

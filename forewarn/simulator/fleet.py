@@ -1,19 +1,16 @@
 """Draws a fleet: which cars, whose, and what is going to break. Then lets it live, block by block."""
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
-from multiprocessing import get_context
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
+from forewarn.in_processes import each_in_order
 from forewarn.simulator.block import Block, run_block
 from forewarn.simulator.car_models import CarModel, draw_model, vin
 from forewarn.simulator.charging import Visit
@@ -174,33 +171,7 @@ def each_task(
     car_days  : a task is at least this much, unless the fleet is smaller
     """
     tasks = [(plan, part, work) for part in _tasks(_blocks(plan), plan.days, car_days)]
-    count = min(processes or len(os.sched_getaffinity(0)), len(tasks))
-    if count == 1:
-        yield from (_run(task) for task in tasks)
-        return
-    # Spawned, since a fork copies the threads of whoever shows progress or holds a connection in no usable state.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
-    waiting: deque[Future[T]] = deque()
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(_run, task))
-            # Results may be large: no more are made than are taken.
-            if len(waiting) > count + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BaseException:
-        _end(pool)
-        raise
-    pool.shutdown()
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """End a pool in the middle of its work: whoever interrupts a fleet does not wait for the cars under way."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
+    yield from each_in_order(_run, tasks, processes=processes)
 
 
 def _run(task: tuple[FleetPlan, _Task, Callable[[FleetPlan, Blocks], T]]) -> T:

@@ -28,6 +28,7 @@ from forewarn.simulator.rollups import roll_up
 from forewarn.simulator.truth import Truth, truth_of
 from ingest.history import judge_changed_days
 from ingest.store.connection import connect
+from ingest.store.day_sums import note_changed
 from ingest.store.enrolment import enrol
 from ingest.store.given import Rollups, copy_rollups, encode_rollups
 from ingest.store.timeseries.detect import engine_of
@@ -100,6 +101,7 @@ def store_fleet(
             done += len(part.checksums)
             if on_progress is not None:
                 on_progress(done)
+        note_changed(conn, ids.values())
         # Readings and events of a fleet that failed on the way do no harm: they are duplicates the next time.
         writer.write(in_order([], [event for part in parts for event in part.events]))
         conn.commit()

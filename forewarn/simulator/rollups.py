@@ -1,6 +1,7 @@
-"""What the store would make of one car's readings: hourly and daily rollups, worked out without a database."""
+"""What the store would make of cars' readings: hourly and daily rollups, worked out without a database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,50 +23,123 @@ _PACKS = 1000
 _REST, _DRIVE, _CHARGE = (REGIMES.index(name) for name in ("rest", "drive", "charge"))
 
 
+@dataclass(frozen=True)
+class Packs:
+    """Cell voltages of readings whose packs have as many cells.
+
+    rows     : (n,) which readings
+    which    : (n,) row of ``cells`` of each
+    cells    : (n_packs, n_cells)
+    per_volt : what of ``cells`` makes a volt
+    """
+
+    rows: NDArray[np.intp]
+    which: NDArray[np.int64]
+    cells: NDArray[Any]
+    per_volt: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What some cars sent, in any order; the arrays are (n,), one element a reading.
+
+    car                     : a number of each car's own
+    ts_ms, seq, received_ms : as in ``Readings``
+    columns                 : by signal path, float64; NaN was not sent, texts are indices into TEXTS
+    """
+
+    car: NDArray[np.int64]
+    ts_ms: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64]]
+    packs: Sequence[Packs]
+
+    def __len__(self) -> int:
+        return len(self.ts_ms)
+
+
+@dataclass(frozen=True)
+class OfCars:
+    """Rollups of several cars. ``car``: (n,) whose each row is; rows are sorted by it first."""
+
+    car: NDArray[np.int64]
+    rollups: Rollups
+
+
 def roll_up(
     readings: Readings, *, signals: Catalogue | None = None, clock_ahead_s: int | None = None
 ) -> tuple[Rollups, Rollups]:
-    """Return the hourly and the daily rollups of one car, as ingest and SQL make them of the same readings.
+    """Return the hourly and the daily rollups of one car, as ``roll_up_cars`` does of several.
 
-    Of readings with one (ts, seq) the first received counts, values out of their signal's range do not, nor do readings
-    whose clock is ahead of their receipt. Sums may differ in the last digits: they are added up in another order.
+    readings : in any order
+    """
+    hours, days = roll_up_cars(_sent(readings), signals=signals, clock_ahead_s=clock_ahead_s)
+    return hours.rollups, days.rollups
 
-    readings      : in any order
+
+def roll_up_cars(
+    sent: Sent,
+    *,
+    columns: Collection[str] | None = None,
+    signals: Catalogue | None = None,
+    clock_ahead_s: int | None = None,
+) -> tuple[OfCars, OfCars]:
+    """Return the hourly and the daily rollups of some cars, as ingest and SQL make them of the same readings.
+
+    Of a car's readings with one (ts, seq) the first received counts, values out of their signal's range do not, nor do
+    readings whose clock is ahead of their receipt. Sums may differ in the last digits: they are added up in another
+    order. What comes out for a car does not depend on which others are there.
+
+    columns       : of the reading, to be rolled up; None is all, and what is kept of a signal under a condition
     signals       : None is config/signals.toml
     clock_ahead_s : as ``ingest.clock_ahead_s``; None is its default
     """
     signals = signals or catalogue()
     if clock_ahead_s is None:
         clock_ahead_s = IngestSettings().clock_ahead_s
-    columns = _stored(readings, signals)
-    hours = _hours(readings, columns, _counting(readings, clock_ahead_s * 1000), signals)
+    hours = _hours(sent, _stored(sent, signals), _counting(sent, clock_ahead_s * 1000), signals, columns)
     return hours, _days(hours)
 
 
-def _counting(readings: Readings, clock_ahead_ms: int) -> NDArray[np.intp]:
-    """Return the positions of readings that count, in the order of (ts, seq)."""
-    ts, seq, received = readings.ts_ms, readings.seq, readings.received_ms
-    later = np.diff(ts)
-    if (later > 0).all():
+def _sent(readings: Readings) -> Sent:
+    rows = np.flatnonzero(readings.cell_row >= 0)
+    packs = [Packs(rows, readings.cell_row[rows], readings.cell_mv, 1000)]
+    return Sent(
+        car=np.zeros(len(readings.ts_ms), dtype=np.int64),
+        ts_ms=readings.ts_ms,
+        seq=readings.seq,
+        received_ms=readings.received_ms,
+        columns=readings.columns,
+        packs=packs if len(rows) and readings.cell_mv.shape[1] else [],
+    )
+
+
+def _counting(sent: Sent, clock_ahead_ms: int) -> NDArray[np.intp]:
+    """Return the positions of readings that count, car by car in the order of (ts, seq)."""
+    car, ts, seq, received = sent.car, sent.ts_ms, sent.seq, sent.received_ms
+    same = np.diff(car) == 0
+    if (np.diff(ts)[same] > 0).all() and (np.diff(car) >= 0).all():
         rows = np.arange(len(ts))
     else:
         # Stable, so that of two received at once the one that stands first counts.
-        order = np.lexsort((received, seq, ts))
-        rows = order[np.r_[True, (np.diff(ts[order]) != 0) | (np.diff(seq[order]) != 0)]]
+        order = np.lexsort((received, seq, ts, car))
+        keys = (key[order] for key in (car, ts, seq))
+        rows = order[np.r_[True, np.any([np.diff(key) != 0 for key in keys], axis=0)]]
     # After the duplicates: what is sent again of a reading whose clock was ahead is a duplicate of that.
     return rows[ts[rows] <= received[rows] + clock_ahead_ms]
 
 
-def _stored(readings: Readings, signals: Catalogue) -> dict[str, NDArray[np.float64]]:
+def _stored(sent: Sent, signals: Catalogue) -> dict[str, NDArray[np.float64]]:
     """Return the columns as ingest stores them, apart from single precision, with those that it derives."""
     columns = {}
-    for path, values in readings.columns.items():
+    for path, values in sent.columns.items():
         signal = signals.by_path.get(path)
         if signal is not None and signal.type in ("real", "double", "integer", "boolean"):
             columns[signal.column] = _within_range(signal, values)
-    unknown = np.full(len(readings.ts_ms), np.nan)
-    _derive_cells(readings, columns, unknown)
-    state = _state(readings, signals)
+    unknown = np.full(len(sent), np.nan)
+    _derive_cells(sent.packs, columns, unknown)
+    state = _state(sent, signals)
     columns["at_rest"] = at_rest(
         known_state=state >= 0,
         off=np.isin(state, [STATES.index(name) for name in OFF_STATES if name in STATES]),
@@ -87,30 +161,31 @@ def _within_range(signal: Signal, values: NDArray[np.float64]) -> NDArray[np.flo
     return np.where(outside, np.nan, values) if outside.any() else values
 
 
-def _derive_cells(readings: Readings, columns: dict[str, NDArray[np.float64]], unknown: NDArray[np.float64]) -> None:
-    rows = np.flatnonzero(readings.cell_row >= 0)
-    if not len(rows) or not readings.cell_mv.shape[1]:
-        return
-    packs = readings.cell_mv
-    blocks = [cell_statistics(packs[begin : begin + _PACKS] / 1000) for begin in range(0, len(packs), _PACKS)]
-    derived = np.concatenate(blocks)[readings.cell_row[rows]]
-    for number, name in enumerate(CELL_COLUMNS):
-        said = columns.get(name, unknown)
-        present = said[rows]
-        # What the car says itself of its lowest and highest cell stands.
-        ours = np.isnan(present)
-        if ours.any():
-            filled = said.copy()
-            filled[rows[ours]] = derived[ours, number]
-            columns[name] = filled
+def _derive_cells(
+    packs: Sequence[Packs], columns: dict[str, NDArray[np.float64]], unknown: NDArray[np.float64]
+) -> None:
+    # What the car says itself of its lowest and highest cell stands.
+    said = {name: columns.get(name, unknown) for name in CELL_COLUMNS}
+    for alike in packs:
+        blocks = [
+            cell_statistics(alike.cells[begin : begin + _PACKS] / alike.per_volt)
+            for begin in range(0, len(alike.cells), _PACKS)
+        ]
+        derived = np.concatenate(blocks)[alike.which]
+        for number, name in enumerate(CELL_COLUMNS):
+            ours = np.isnan(said[name][alike.rows])
+            if ours.any():
+                filled = columns.get(name, unknown).copy()
+                filled[alike.rows[ours]] = derived[ours, number]
+                columns[name] = filled
 
 
-def _state(readings: Readings, signals: Catalogue) -> NDArray[np.int64]:
+def _state(sent: Sent, signals: Catalogue) -> NDArray[np.int64]:
     """Return the state of the 12 V system as an index into STATES, -1 where it was not sent."""
-    sent = readings.columns.get(signals.by_column["lv_system_state"].path)
-    if sent is None:
-        return np.full(len(readings.ts_ms), -1)
-    return np.where(np.isnan(sent), -1, sent).astype(np.int64)
+    told = sent.columns.get(signals.by_column["lv_system_state"].path)
+    if told is None:
+        return np.full(len(sent), -1)
+    return np.where(np.isnan(told), -1, told).astype(np.int64)
 
 
 class _Groups:
@@ -175,31 +250,47 @@ class _Present:
 
 
 def _hours(
-    readings: Readings, columns: Mapping[str, NDArray[np.float64]], counting: NDArray[np.intp], signals: Catalogue
-) -> Rollups:
+    sent: Sent,
+    columns: Mapping[str, NDArray[np.float64]],
+    counting: NDArray[np.intp],
+    signals: Catalogue,
+    wanted: Collection[str] | None,
+) -> OfCars:
     if not len(counting):
         nothing = np.zeros(0, dtype=np.int64)
-        return Rollups(nothing, nothing, nothing, {})
-    ts = readings.ts_ms[counting]
+        return OfCars(nothing, Rollups(nothing, nothing, nothing, {}))
+    ts = sent.ts_ms[counting]
     regime = np.where(columns["at_rest"][counting] == 1, _REST, _DRIVE)
     if "is_charging" in columns:
         regime = np.where(columns["is_charging"][counting] == 1, _CHARGE, regime)
-    groups = _Groups(ts // _HOUR_MS, readings.received_ms[counting] // _DAY_MS, regime)
+    groups = _Groups(sent.car[counting], ts // _HOUR_MS, sent.received_ms[counting] // _DAY_MS, regime)
     rows, at_ms = counting[groups.order], ts[groups.order].astype(np.float64)
     found: dict[str, NDArray[Any]] = {"n": groups.sizes}
     for signal in signals.rolled_up:
-        if signal.column in columns:
+        if signal.column in columns and (wanted is None or signal.column in wanted):
             values = columns[signal.column][rows]
             found |= _of_signal(signal, _rounded(values) if signal.type == "real" else values, groups, at_ms)
-    cranking = _state(readings, signals)[rows] == STATES.index("START")
-    found |= _where("lv_battery_v", "crank", columns, rows, cranking, groups, ("n", "min"))
+    if wanted is None:
+        found |= _under_conditions(sent, columns, rows, groups, signals)
+    car, hour, received_on, regime = groups.keys
+    return OfCars(car, Rollups(hour * _HOUR_MS, received_on, regime, found))
+
+
+def _under_conditions(
+    sent: Sent,
+    columns: Mapping[str, NDArray[np.float64]],
+    rows: NDArray[np.intp],
+    groups: _Groups,
+    signals: Catalogue,
+) -> dict[str, NDArray[Any]]:
+    cranking = _state(sent, signals)[rows] == STATES.index("START")
+    found = _where("lv_battery_v", "crank", columns, rows, cranking, groups, ("n", "min"))
     if "air_temp_c" in columns:
         air_c = _rounded(columns["air_temp_c"][rows])
         for band, (lowest, highest) in INSULATION_BANDS.items():
             within = (air_c >= lowest) & (air_c < highest)
             found |= _where("insulation_kohm", band, columns, rows, within, groups, ("n", "sum", "min"))
-    hour, received_on, regime = groups.keys
-    return Rollups(hour * _HOUR_MS, received_on, regime, found)
+    return found
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -251,10 +342,11 @@ def _where(
     return {f"{name}__{when}_{kind}": made[kind] for kind in kinds}
 
 
-def _days(hours: Rollups) -> Rollups:
+def _days(of: OfCars) -> OfCars:
+    hours = of.rollups
     if not len(hours):
-        return hours
-    groups = _Groups(hours.bucket_ms // _DAY_MS, hours.received_on, hours.regime)
+        return of
+    groups = _Groups(of.car, hours.bucket_ms // _DAY_MS, hours.received_on, hours.regime)
     found = {}
     # Columns of one signal, and most signals, have values in the same hours.
     known: dict[bytes, _Present] = {}
@@ -265,8 +357,8 @@ def _days(hours: Rollups) -> Rollups:
         if key not in known:
             known[key] = groups.of(mask)
         found[name] = _OVER_HOURS[name.rpartition("_")[2]](known[key], known[key].take(values))
-    day, received_on, regime = groups.keys
-    return Rollups(day * _DAY_MS, received_on, regime, found)
+    car, day, received_on, regime = groups.keys
+    return OfCars(car, Rollups(day * _DAY_MS, received_on, regime, found))
 
 
 # How a day's value follows from its hours', by the end of the column's name. Hours are in the order of time.

@@ -1,7 +1,7 @@
 """What was really wrong with a simulated fleet. Only what scores the answer may look at it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -95,6 +95,11 @@ def truth_of(vehicles: "Iterable[SimulatedVehicle]", start: datetime, days: int)
         _frame(findings, ("vin", "found_at", "code", "finding", "fault_mode")),
         _frame(oddities, ("vin", "oddity")),
     )
+
+
+def no_truth() -> Truth:
+    """Return the truth of cars of which nobody knows it, or nobody may: empty tables."""
+    return truth_of([], datetime(1970, 1, 1, tzinfo=UTC), 0)
 
 
 def first_lamp(lamps: Iterable[Lamp], codes: tuple[str, ...], onset_s: float, start: datetime) -> Any:

@@ -18,6 +18,7 @@ from config import sql as sql_files
 from config.errors import UserMistake
 from config.signals import Catalogue, catalogue
 from ingest.copy_binary import HEADER, TRAILER, Column, Type, encode_rows
+from ingest.store.day_sums import note_changed
 from ingest.store.readings import REGIMES
 from ingest.store.timeseries.rollups import KEYS, rollup_columns
 from ingest.store.timeseries.views import given_name
@@ -67,7 +68,9 @@ def write_rollups(
     """
     check_without_readings(conn, rollups)
     encoded = (encode_rollups(rows, vehicle_id=car, signals=signals) for car, rows in rollups.items())
-    return copy_rollups(conn, level, encoded, signals=signals)
+    written = copy_rollups(conn, level, encoded, signals=signals)
+    note_changed(conn, rollups)
+    return written
 
 
 def check_without_readings(conn: psycopg.Connection[Any], vehicle_ids: Iterable[int]) -> None:

@@ -12,7 +12,8 @@ newest AS (
     WHERE run_id IN (SELECT run_id FROM chosen)
     ORDER BY vehicle_id, fault_mode, scored_at DESC, prediction_id DESC
 )
-SELECT prediction_id, run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version, reasons
+SELECT prediction_id, run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version, reasons,
+    EXISTS (SELECT FROM prediction.holdout WHERE holdout.prediction_id = newest.prediction_id) AS held_out
 FROM newest
 WHERE probability >= threshold
 ORDER BY probability DESC, vehicle_id, fault_mode;

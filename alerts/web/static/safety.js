@@ -2,14 +2,10 @@
 
 const board = document.getElementById("board");
 const link = document.getElementById("link");
-const by = document.getElementById("by");
 const problem = document.getElementById("problem");
 const title = document.title;
 let audio = null;
 let loud = Number(board.dataset.loud);
-
-by.value = localStorage.getItem("safety-desk-name") ?? "";
-by.addEventListener("change", () => localStorage.setItem("safety-desk-name", by.value.trim()));
 
 // Browsers let a page make a sound once somebody has pressed something on it.
 const sound = document.getElementById("sound");
@@ -45,16 +41,10 @@ function tell(text) {
 }
 
 async function post(address, body) {
-  const name = by.value.trim();
-  if (!name) {
-    tell(by.dataset.missing);
-    by.focus();
-    return;
-  }
   const answer = await fetch(address, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ ...body, by: name }),
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": board.dataset.csrf },
+    body: JSON.stringify(body),
   });
   tell(answer.ok || answer.status === 409 ? "" : `${answer.status}`);
 }
@@ -83,5 +73,6 @@ stream.addEventListener("board", (event) => {
   if (!board.contains(document.activeElement) || document.activeElement.tagName !== "SELECT") board.innerHTML = said.html;
   link.textContent = link.dataset.live;
 });
+stream.addEventListener("over", () => location.reload());
 stream.addEventListener("away", () => { link.textContent = link.dataset.away; });
 stream.onerror = () => { link.textContent = link.dataset.lost; };

@@ -31,9 +31,11 @@ def lay_out_given(conn: Connection, level: Level, wanted: Sequence[RollupColumn]
 
 
 def erase_given(conn: Connection, vehicle_ids: Sequence[int]) -> None:
-    """Delete what cars were given, in the caller's transaction."""
+    """Delete what cars were given, and what was copied of their rollups, in the caller's transaction."""
+    cars = (list(vehicle_ids),)
     for level in GIVEN_LEVELS:
-        conn.execute(sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY (%s)").format(_table(level)), (list(vehicle_ids),))
+        conn.execute(sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY (%s)").format(_table(level)), cars)
+    conn.execute("DELETE FROM telemetry.day_sums WHERE vehicle_id = ANY (%s)", cars)
 
 
 def expire_given(conn: Connection, relation: str, before: datetime) -> int:

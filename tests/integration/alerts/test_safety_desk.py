@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from alerts.access.roles import Role
 from alerts.charging.anomaly import Receipt
 from alerts.charging.bindings import SaidByPiles
 from alerts.charging.desk import Desk
@@ -21,10 +22,12 @@ from alerts.charging.keeper import Keeper
 from alerts.charging.recorder import record
 from alerts.charging.stopping import Policy, StopAnswer
 from alerts.charging.teller import OwnerTeller
+from alerts.dealers import all_dealers, load_sample_dealers
 from config.i18n import translator
 from config.settings import ChargingSettings
 from ingest.store.connection import connect, open_pool
-from tests.integration.alerts.test_web import serving
+from tests.integration.alerts.test_web import NOW, serving
+from tests.signing_in import COOKIE, sign_in
 from tests.unit.alerts.charging.test_anomaly import sighting as made
 from tests.unit.alerts.charging.test_desk import Contracts, Stopper, until
 
@@ -108,8 +111,23 @@ def scene(tmp_path: Path, database: str, enrolled: Callable[..., object]) -> Ite
 
 @pytest.fixture
 def client(database: str) -> Iterator[httpx.Client]:
+    """The browser of Wang, who works at the desk."""
     with open_pool(database, role="alerts", max_size=4) as pool, serving(pool) as client:
+        at_the_desk(client, database, "wang")
         yield client
+
+
+@pytest.fixture
+def li(client: httpx.Client, database: str) -> Iterator[httpx.Client]:
+    """The browser of Li, who works there too."""
+    with httpx.Client(base_url=client.base_url, timeout=10) as other:
+        at_the_desk(other, database, "li")
+        yield other
+
+
+def at_the_desk(client: httpx.Client, database: str, name: str, role: Role = Role.SAFETY) -> None:
+    client.cookies.set(COOKIE, sign_in(database, role, now=NOW, name=name))
+    client.headers["X-CSRF-Token"] = client.get("/safety").text.partition('data-csrf="')[2].partition('"')[0]
 
 
 def test_an_empty_board_says_so(client: httpx.Client) -> None:
@@ -140,47 +158,51 @@ def test_the_board_shows_what_is_known_of_car_pile_place_people_and_stops(
     assert VIN not in page
 
 
-def test_one_person_takes_a_case_and_the_next_is_told(scene: Scene, client: httpx.Client) -> None:
+def test_one_person_takes_a_case_and_the_next_is_told(scene: Scene, client: httpx.Client, li: httpx.Client) -> None:
     case = scene.danger().case_id
     assert 'data-open="true"' in client.get("/safety").text
-    assert client.post(f"/safety/cases/{case}/acknowledge", json={"by": "wang"}).status_code == 204
-    assert client.post(f"/safety/cases/{case}/acknowledge", json={"by": "li"}).status_code == 409
+    assert client.post(f"/safety/cases/{case}/acknowledge", json={}).status_code == 204
+    assert li.post(f"/safety/cases/{case}/acknowledge", json={}).status_code == 409
     page = client.get("/safety").text
     assert "wang has it" in page
     assert 'data-open="true"' not in page
-    assert client.post(f"/safety/cases/{case}/close", json={"by": "wang", "outcome": "false_alarm"}).status_code == 204
+    assert client.post(f"/safety/cases/{case}/close", json={"outcome": "false_alarm"}).status_code == 204
     assert "No danger that anybody knows of" in client.get("/safety").text
-    assert client.post(f"/safety/cases/{case}/close", json={"by": "wang", "outcome": "fire"}).status_code == 409
+    assert client.post(f"/safety/cases/{case}/close", json={"outcome": "fire"}).status_code == 409
 
 
 def test_after_a_case_was_closed_the_next_danger_opens_another(scene: Scene, client: httpx.Client) -> None:
     first = scene.danger()
-    client.post(f"/safety/cases/{first.case_id}/close", json={"by": "wang", "outcome": "stopped"})
+    client.post(f"/safety/cases/{first.case_id}/close", json={"outcome": "stopped"})
     scene.write()
     second = scene.danger(source_id="another")
     assert second.case_id != first.case_id
 
 
-def test_an_owner_who_was_reached_by_phone_has_received_the_message(scene: Scene, client: httpx.Client) -> None:
+def test_an_owner_who_was_reached_by_phone_has_received_the_message(
+    scene: Scene, client: httpx.Client, li: httpx.Client
+) -> None:
     case = scene.danger().case_id
     assert case is not None
     told = _told(case)
     scene.desk.write(told)
     scene.write()
     ((task,),) = scene.rows("SELECT task_id FROM safety.task WHERE kind = 'call_owner'")
-    assert client.post(f"/safety/tasks/{task}/done", json={"by": "wang", "result": "reached"}).status_code == 204
+    assert client.post(f"/safety/tasks/{task}/done", json={"result": "reached"}).status_code == 204
     assert scene.rows("SELECT receipt_by FROM safety.delivery") == [("phone: wang",)]
     assert "The owner has confirmed, just now" in client.get("/safety").text
-    assert client.post(f"/safety/tasks/{task}/done", json={"by": "li", "result": "reached"}).status_code == 409
+    assert li.post(f"/safety/tasks/{task}/done", json={"result": "reached"}).status_code == 409
 
 
-def test_a_stop_that_was_asked_about_leaves_when_a_person_says_so(scene: Scene, client: httpx.Client) -> None:
+def test_a_stop_that_was_asked_about_leaves_when_a_person_says_so(
+    scene: Scene, client: httpx.Client, li: httpx.Client
+) -> None:
     scene.danger(ask=True)
     ((action,),) = scene.rows("SELECT action_id FROM safety.action WHERE target = 'pile'")
     assert scene.pile.asked == []
-    answer = client.post(f"/safety/stops/{action}/decide", json={"by": "wang", "stop": True})
+    answer = client.post(f"/safety/stops/{action}/decide", json={"stop": True})
     assert answer.status_code == 204
-    assert client.post(f"/safety/stops/{action}/decide", json={"by": "li", "stop": False}).status_code == 409
+    assert li.post(f"/safety/stops/{action}/decide", json={"stop": False}).status_code == 409
     scene.write()
     assert scene.pile.wait(1)[0].action_id == action
     assert scene.rows("SELECT done_by, result FROM safety.task WHERE kind = 'decide_stop'") == [("wang", "stop")]
@@ -189,7 +211,7 @@ def test_a_stop_that_was_asked_about_leaves_when_a_person_says_so(scene: Scene, 
 def test_a_person_who_decides_against_a_stop_is_written_down(scene: Scene, client: httpx.Client) -> None:
     scene.danger(ask=True)
     ((action,),) = scene.rows("SELECT action_id FROM safety.action WHERE target = 'pile'")
-    client.post(f"/safety/stops/{action}/decide", json={"by": "wang", "stop": False})
+    client.post(f"/safety/stops/{action}/decide", json={"stop": False})
     scene.write()
     assert scene.pile.asked == []
     assert scene.rows("SELECT state, decided_by FROM safety.action WHERE target = 'pile'") == [("refused", "wang")]
@@ -204,8 +226,31 @@ def test_what_is_no_json_of_ours_changes_nothing(scene: Scene, client: httpx.Cli
             headers={"Content-Type": kind, "Origin": "https://evil.example"},
         )
         assert answer.status_code >= 400
-    assert client.post(f"/safety/cases/{case}/acknowledge", json={"by": ""}).status_code >= 400
-    assert client.post("/safety/cases/nonsense/acknowledge", json={"by": "wang"}).status_code >= 400
+    assert client.post(f"/safety/cases/{case}/close", json={"outcome": "stopped", "by": "evil"}).status_code >= 400
+    without = {"X-CSRF-Token": ""}
+    assert client.post(f"/safety/cases/{case}/acknowledge", headers=without).status_code == 403
+    assert client.post("/safety/cases/nonsense/acknowledge", json={}).status_code >= 400
+    assert scene.rows("SELECT count(*) FROM safety.case_handling") == [(0,)]
+
+
+@pytest.mark.parametrize("role", [Role.AGENT, Role.DEALER, None])
+def test_the_desk_is_for_those_who_work_there(
+    scene: Scene, client: httpx.Client, database: str, role: Role | None
+) -> None:
+    case = scene.danger().case_id
+    client.cookies.clear()
+    if role is not None:
+        dealer_id = None
+        if role is Role.DEALER:
+            with connect(database, role="alerts", autocommit=True) as conn:
+                load_sample_dealers(conn)
+                dealer_id = all_dealers(conn)[0].dealer_id
+        client.cookies.set(COOKIE, sign_in(database, role, now=NOW, dealer_id=dealer_id))
+    for path in ("/safety", "/safety/stream"):
+        answer = client.get(path)
+        assert answer.status_code in (303, 401, 403)
+        assert "sh0001" not in answer.text
+    assert client.post(f"/safety/cases/{case}/acknowledge").status_code in (303, 401, 403)
     assert scene.rows("SELECT count(*) FROM safety.case_handling") == [(0,)]
 
 
@@ -251,7 +296,7 @@ def test_the_board_arrives_by_itself_when_something_changes(scene: Scene, client
         with changed:
             assert changed.wait_for(lambda: boards[-1]["loud"] == 1, 10)
         took_s = time.monotonic() - began
-        client.post(f"/safety/cases/{case}/acknowledge", json={"by": "wang"})
+        client.post(f"/safety/cases/{case}/acknowledge", json={})
         with changed:
             assert changed.wait_for(lambda: boards[-1]["loud"] == 0, 10)
     assert took_s < 5

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from psycopg_pool import ConnectionPool
 
+from alerts.access.roles import Role
 from alerts.dealers import all_dealers
 from alerts.evidence import observe_vehicle
 from alerts.triage import apply_predictions
@@ -22,6 +23,7 @@ from config.faults import fault_modes
 from config.settings import Settings
 from ingest.store.connection import connect, open_pool
 from tests.rollups import roll_up
+from tests.signing_in import COOKIE, sign_in
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 OWNER, PHONE, VIN = "欧阳娜娜", "+8613812345678", "LFWA0000000004321"
@@ -48,7 +50,9 @@ def serving(pool: ConnectionPool[psycopg.Connection[Any]]) -> Iterator[httpx.Cli
 
 @pytest.fixture
 def client(database: str) -> Iterator[httpx.Client]:
+    """A browser of an agent who is signed in."""
     with open_pool(database, role="alerts", max_size=2) as pool, serving(pool) as client:
+        client.cookies.set(COOKIE, sign_in(database, Role.AGENT, now=NOW))
         yield client
 
 
@@ -102,6 +106,7 @@ def test_pages_show_the_case_and_nobody(client: httpx.Client, case_path: str) ->
     assert "he 12 V battery rests at 12.3" in text
     assert "usual 12.60 V, and loses 20 mV a day" in text
     assert "Shanghai Changfeng Service Point" in text
+    assert "The coupon is for" in text
     # The owner is spoken to in Chinese, whatever the agent reads.
     assert '<blockquote lang="zh-CN">' in text
 
@@ -176,6 +181,7 @@ def test_another_name_for_this_server_is_refused(client: httpx.Client) -> None:
 def test_health_and_a_database_that_went_away(database: str) -> None:
     with open_pool(database, role="alerts", max_size=1) as pool, serving(pool) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
+        client.cookies.set(COOKIE, sign_in(database, Role.AGENT, now=NOW))
         pool.timeout = 0.5
         with pool.connection():
             # The only connection is taken: to the pages that is a database that does not answer.

@@ -66,14 +66,24 @@ def test_of_two_schedulers_one_works(context, monkeypatch):
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 10
-    while len(runs) < 6 and time.monotonic() < deadline:
+    while len(runs) < 9 and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
     stop.set()
     for thread in threads:
         thread.join(10)
     # Every recurring job was due once, and scoring is followed by a triage.
-    assert sorted(runs) == ["expire", "judge", "refresh", "score", "train", "triage"]
+    assert sorted(runs) == [
+        "drift",
+        "expire",
+        "judge",
+        "refresh",
+        "report",
+        "score",
+        "slots",
+        "train",
+        "triage",
+    ]
 
 
 def test_what_was_received_is_judged_rolled_up_and_partitions_are_made_ahead(context, enrolled):

@@ -1,15 +1,18 @@
 """A stored fleet whose 12 V batteries fail, and one run of training on it."""
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from ingest.store.connection import connect
+from tests.conftest import created, enrol_cars
 from tests.rollups import roll_up
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -36,10 +39,17 @@ def write_readings(dsn: str, rows: list[tuple[Any, ...]]) -> None:
     roll_up(dsn)
 
 
-@pytest.fixture
-def fleet(database: str, enrolled: Callable[..., dict[str, int]]) -> dict[str, int]:
-    """CARS petrol cars with DAYS days of readings, four a day; returns vehicle_id by VIN."""
-    ids = enrolled(*(vin(number) for number in range(CARS)), powertrain="ice", chemistry=None, cells=None)
+class TrainedStore(NamedTuple):
+    """A database with the fleet and its training, made once for all tests that begin with it."""
+
+    name: str
+    ids: dict[str, int]
+    folder: Path
+
+
+def store_fleet(dsn: str) -> dict[str, int]:
+    """Store CARS petrol cars with DAYS days of readings, four a day; return vehicle_id by VIN."""
+    ids = enrol_cars(dsn, *(vin(number) for number in range(CARS)), powertrain="ice", chemistry=None, cells=None)
     random = np.random.default_rng(1)
     rows, lamps = [], []
     for number in range(CARS):
@@ -57,14 +67,81 @@ def fleet(database: str, enrolled: Callable[..., dict[str, int]]) -> dict[str, i
                 rows.append((ts, vehicle, 0, ts, at_rest, None, volts, 15 + random.normal(0, 3), random.normal(0, 1)))
         if lamp is not None and lamp < DAYS:
             lamps.append((vehicle, START + timedelta(days=lamp, hours=7)))
-    write_readings(database, rows)
-    with psycopg.connect(database) as conn, conn.cursor() as cursor:
+    write_readings(dsn, rows)
+    with psycopg.connect(dsn) as conn, conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO telemetry.vehicle_event (vehicle_id, ts, received_at, kind, code, state, level)"
             " VALUES (%s, %s, %s, 'lamp', 'lv_battery', 'on', 2)",
             [(vehicle, at, at) for vehicle, at in lamps],
         )
     return ids
+
+
+def train_on(dsn: str, folder: Path) -> None:
+    from models.training import train
+
+    with connect(dsn, role="models") as conn:
+        train(conn, as_of=END, data_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def _trained_store(
+    server_dsn: str, _template: str | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrainedStore | None]:
+    if _template is None:
+        # A database with TimescaleDB cannot be copied.
+        yield None
+        return
+    with created(server_dsn, "trained", template=_template) as name:
+        dsn, folder = conninfo.make_conninfo(server_dsn, dbname=name), tmp_path_factory.mktemp("trained")
+        ids = store_fleet(dsn)
+        train_on(dsn, folder)
+        yield TrainedStore(name, ids, folder)
+
+
+@pytest.fixture
+def _trained_of_test(request: pytest.FixtureRequest) -> TrainedStore | None:
+    """The store that this test's database is a copy of; None when it begins with an empty one."""
+    if "trained" not in request.fixturenames:
+        return None
+    store: TrainedStore | None = request.getfixturevalue("_trained_store")
+    return store
+
+
+@pytest.fixture
+def database(server_dsn: str, _template: str | None, _trained_of_test: TrainedStore | None) -> Iterator[str]:
+    """DSN of a migrated database of this test alone; with ``trained`` it holds the fleet and its training."""
+    from ingest.store.migrate import migrate
+
+    template = _trained_of_test.name if _trained_of_test else _template
+    with created(server_dsn, "test", template=template) as name:
+        dsn = conninfo.make_conninfo(server_dsn, dbname=name)
+        if template is None:
+            migrate(dsn)
+        yield dsn
+
+
+@pytest.fixture
+def fleet(database: str, _trained_of_test: TrainedStore | None) -> dict[str, int]:
+    """CARS petrol cars with DAYS days of readings, four a day; returns vehicle_id by VIN."""
+    return _trained_of_test.ids if _trained_of_test else store_fleet(database)
+
+
+@pytest.fixture(scope="session")
+def _mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of an MLflow store without a model: making its tables takes longer than most tests."""
+    from models.tracking import mirror
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    mirror([], aliases={}, data_dir=folder)
+    return folder / "mlflow" / "mlflow.db"
+
+
+@pytest.fixture
+def with_mlflow(_mlflow_store: Path, tmp_path: Path) -> None:
+    """Have the store of MLflow lie in the test's folder already, as after the first use."""
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(_mlflow_store, tmp_path / "mlflow")
 
 
 @pytest.fixture
@@ -77,9 +154,10 @@ def models_conn(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def trained(models_conn: psycopg.Connection[Any], fleet: dict[str, int], tmp_path: Path) -> Path:
+def trained(database: str, fleet: dict[str, int], _trained_of_test: TrainedStore | None, tmp_path: Path) -> Path:
     """Folder that holds the models trained on the fleet."""
-    from models.training import train
-
-    train(models_conn, as_of=END, data_dir=tmp_path)
+    if _trained_of_test:
+        shutil.copytree(_trained_of_test.folder, tmp_path, dirs_exist_ok=True)
+    else:
+        train_on(database, tmp_path)
     return tmp_path

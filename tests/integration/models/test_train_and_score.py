@@ -5,7 +5,8 @@ import pytest
 
 from ingest.store.connection import connect
 from models.dataset import NotEnoughData
-from models.registry import NoModel, champions
+from models.promotion import champions
+from models.registry import ModelFileUntrusted
 from models.scoring import score
 from models.tables import flagged_predictions
 from models.training import train
@@ -23,7 +24,8 @@ def everything(conn, run_id):
 
 
 def test_cars_whose_lamp_is_still_to_come_are_flagged_and_say_why(models_conn, trained, fleet):
-    [model] = champions(trained)
+    [model] = champions(models_conn, trained)
+    models_conn.rollback()
     assert (model.mode, model.vehicles) == ("lv_battery", CARS)
     result = score(models_conn, as_of=END + timedelta(hours=9), data_dir=trained, chunk_vehicles=5)
     assert result.as_of == END
@@ -66,7 +68,8 @@ def test_what_arrives_later_does_not_change_the_past(models_conn, trained, fleet
 
 
 def test_training_again_on_the_same_data_names_the_same_version(models_conn, trained):
-    [model] = champions(trained)
+    [model] = champions(models_conn, trained)
+    models_conn.rollback()
     [again] = train(models_conn, as_of=END, data_dir=trained)
     assert (again.version, again.metrics, again.threshold) == (model.version, model.metrics, model.threshold)
 
@@ -79,7 +82,7 @@ def test_lamps_become_labels_once(models_conn, trained, fleet):
 
 def test_every_run_is_recorded_also_when_it_fails(models_conn, trained, tmp_path):
     score(models_conn, as_of=END, data_dir=trained)
-    with pytest.raises(NoModel, match="forewarn train"):
+    with pytest.raises(ModelFileUntrusted, match=r"are gone: put it back from a backup.*forewarn train"):
         score(models_conn, as_of=END, data_dir=tmp_path / "nothing")
     with pytest.raises(NotEnoughData, match="no car has a reading"):
         score(models_conn, as_of=END - timedelta(days=400), data_dir=trained)
@@ -107,7 +110,7 @@ def test_only_runs_after_the_given_one_are_read(models_conn, trained):
 def test_an_empty_store_says_what_to_do(models_conn, tmp_path):
     with pytest.raises(NotEnoughData, match=r"no model could be trained.*lv_battery.*ingest older readings"):
         train(models_conn, as_of=END, data_dir=tmp_path)
-    assert champions(tmp_path) == []
+    assert champions(models_conn, tmp_path) == []
 
 
 def test_models_may_not_read_who_owns_a_car(database):

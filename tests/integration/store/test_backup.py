@@ -18,7 +18,7 @@ from tests.integration.store.test_columnstore import compress
 from tests.integration.store.test_owner import ROLES, login, owned_by, roles_there, server_dsn_of  # noqa: F401
 from tests.integration.store.test_rollups import check_against_readings
 
-_SCHEMAS = ["telemetry", "pii", "care", "prediction", "safety", "audit"]
+_SCHEMAS = ["telemetry", "pii", "care", "prediction", "safety", "audit", "access"]
 # What readings, enrolment and refresh leave empty.
 _MORE = r"""
 INSERT INTO telemetry.expired_before (relation, day) VALUES ('vehicle_reading', '2026-02-01');
@@ -46,6 +46,14 @@ INSERT INTO prediction.prediction
 VALUES (1, 1, 'lv_battery', now(), now(), 0.75, 0.5, '1');
 INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source)
 VALUES (1, 'lv_battery', now(), now(), 'lamp');
+INSERT INTO prediction.model_promotion (fault_mode, version, kind, decided_by, reason, decided_at)
+VALUES ('lv_battery', '20260301-0a', 'first', 'forewarn', 'first model', now());
+INSERT INTO prediction.shadow
+    (run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version)
+VALUES (1, 1, 'lv_battery', now(), now(), 0.25, 0.5, '2');
+INSERT INTO prediction.holdout (prediction_id) VALUES (1);
+INSERT INTO prediction.drift (run_id, as_of, fault_mode, model_version, kind, subject, value, worst, n)
+VALUES (1, now(), 'lv_battery', '1', 'score', '', 0.125, 0.25, 9);
 INSERT INTO care.dealer (dealer_id, name_zh, name_en, city, brand, latitude, longitude, phone)
 VALUES ('d1', '店', 'Shop', 'Shanghai', 'Forewarn Motors', 31, 121, '1');
 INSERT INTO care.case (vehicle_id, opened_at) VALUES (1, now());
@@ -55,6 +63,14 @@ INSERT INTO care.offer (case_id, campaign, dealer_id, distance_km, offered_at) V
 INSERT INTO care.coupon (offer_id, code, valid_from, valid_until) VALUES (1, 'A', now(), now() + interval '1 day');
 INSERT INTO safety.anomaly (connector_id, alarm_id, ts, received_at, code, severity, state)
 VALUES (1, 'a', now(), now(), 'heat', 2, 'on');
+INSERT INTO care.slot (dealer_id, day, starts_at, ends_at, capacity)
+VALUES ('d1', '2026-03-01', '2026-03-01 01:00+00', '2026-03-01 02:00+00', 2);
+INSERT INTO care.slot_place (slot_id, place, capacity, case_id, taken_at) VALUES (1, 1, 2, 1, now());
+INSERT INTO access.account (name, role, password_hash, created_at) VALUES ('li.na', 'agent', '$argon2id$x', now());
+INSERT INTO access.session (token_hash, account_id, opened_at, seen_at, expires_at)
+VALUES (sha256('token'), 1, now(), now(), now() + interval '12 hours');
+INSERT INTO access.key (name, secret_hash, scopes, created_at) VALUES ('crm', sha256('key'), '{alerts:read}', now());
+INSERT INTO audit.event (at, actor_kind, actor, action) VALUES (now(), 'account', 'li.na', 'signed in');
 """
 
 

@@ -305,11 +305,10 @@ def test_they_move_to_timescaledb(made):
     assert before[0].keys() == {1, 2, 3, 4}
 
 
-def test_a_store_of_the_version_before_has_them_after_its_migration(store):
-    store.ask("DROP TABLE telemetry.rollup_hour_given, telemetry.rollup_day_given CASCADE")
-    for level in LEVELS:
-        store.ask(f"CREATE VIEW telemetry.rollup_{level} AS SELECT * FROM telemetry.rollup_{level}_1")
-    store.ask("UPDATE public.schema_version SET version_num = '0009_expiry'")
+@pytest.mark.parametrize("engine", ["plain", "timescale"])
+def test_a_store_of_the_version_before_has_them_after_its_migration(made, engine):
+    store = made(engine)
+    migrate(store.dsn, StoreSettings(timescaledb="off"), to="0009_expiry")
     store.migrate()
     give_both(store, {1: roll_up(car())})
     assert [total(store, level) for level in LEVELS] == [{1: 432}] * 2

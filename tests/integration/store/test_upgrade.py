@@ -10,10 +10,13 @@ from psycopg import sql
 from config import sql as sql_files
 from config.settings import StoreSettings
 from config.signals import catalogue
+from ingest.store.connection import connect
 from ingest.store.migrate import migrate
 from ingest.store.timeseries.plain import Plain
 from ingest.store.timeseries.rollups import LEVELS
 from ingest.store.version import check_version, head
+from models.promotion import champion_versions
+from models.tables import flagged_predictions
 from tests.integration.store.readings import COLUMNS, START, fleet
 
 REVISIONS = sorted(
@@ -128,6 +131,35 @@ def test_choices_made_before_choices_were_told_by_receipt_stay_in_force(empty_st
         (3, False, START + 2 * day),
     ]
     assert empty_store.ask("SELECT count(*) FROM pii.consent WHERE chosen_at > received_at") == [(0,)]
+
+
+def test_predictions_of_before_decisions_were_recorded_are_kept(empty_store):
+    at_revision(empty_store, "0010_given")
+    empty_store.ask(
+        "INSERT INTO prediction.run (job, started_at, finished_at, outcome, detail)"
+        " VALUES ('score', %s, %s, 'done', '{\"vehicles\": 2}'), ('train', %s, NULL, NULL, '{}')",
+        *[START] * 3,
+    )
+    empty_store.ask(
+        "INSERT INTO prediction.prediction"
+        " (run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version, reasons)"
+        " VALUES (1, 1, 'lv_battery', %s, %s, 0.75, 0.5, 'v1', '[{\"signal\": \"lv_battery_v\"}]'),"
+        " (1, 2, 'lv_battery', %s, %s, 0.25, 0.5, 'v1', '[]')",
+        *[START] * 4,
+    )
+    empty_store.ask(
+        "INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source)"
+        " VALUES (1, 'lv_battery', %s, %s, 'lamp')",
+        *[START] * 2,
+    )
+    rows = "SELECT r::text FROM prediction.{} AS r ORDER BY 1"
+    tables = ("run", "prediction", "label")
+    before = {table: empty_store.ask(rows.format(table)) for table in tables}
+    empty_store.migrate()
+    assert {table: empty_store.ask(rows.format(table)) for table in tables} == before
+    with connect(empty_store.dsn, role="models") as conn:
+        assert [one.held_out for one in flagged_predictions(conn)] == [False]
+        assert champion_versions(conn) == {}
 
 
 def test_a_database_without_timescaledb_moves_to_it_with_its_rows_and_rollups(made):

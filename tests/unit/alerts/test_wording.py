@@ -9,7 +9,7 @@ from alerts.priority import Part
 from alerts.reasons import Reason, Why, parse, usual_level
 from config.faults import fault_modes
 
-PREDICTED = [mode for mode in fault_modes().values() if mode.predicted]
+MODES = list(fault_modes().values())
 CELL = Observed(signal="cell_low_dev_mv", regime="rest", value=-41.2, slope_per_day=-1.23, usual=-4.1, cell=82)
 
 
@@ -48,11 +48,11 @@ def test_without_an_observation_the_strongest_reason_speaks() -> None:
 
 
 def test_without_anything_the_fault_is_named() -> None:
-    assert wording.why(Why(None, ()), PREDICTED[0], "en") == f"the model expects it: {PREDICTED[0].en}"
+    assert wording.why(Why(None, ()), MODES[0], "en") == f"the model expects it: {MODES[0].en}"
 
 
-@pytest.mark.parametrize("mode", PREDICTED, ids=lambda mode: mode.key)
-def test_every_predicted_fault_has_a_sentence_in_both_languages(mode) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.key)
+def test_every_fault_has_a_sentence_in_both_languages(mode) -> None:  # type: ignore[no-untyped-def]
     observed = Observed(signal=mode.chart, regime="rest", value=-9.0, slope_per_day=-1.0, usual=-1.0, cell=3)
     assert re.search(r"[\u4e00-\u9fff]", said(observed, "zh_CN"))
     assert not re.search(r"[\u4e00-\u9fff]", said(observed, "en"))

@@ -67,10 +67,6 @@ def test_every_fault_mode_charts_a_signal_and_every_lamp_has_one_mode():
         assert all(fault_of_lamp(lamp) is mode for lamp in mode.lamps)
 
 
-def test_two_modes_at_least_are_predicted():
-    assert sum(mode.predicted for mode in fault_modes().values()) >= 2
-
-
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="zh_CN, en"):
         translator("fr")

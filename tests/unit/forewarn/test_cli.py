@@ -46,7 +46,7 @@ def _timed_help() -> float:
 def test_help_imports_nothing_heavy():
     program = (
         "import sys; from forewarn.cli import run; run(['--help']);"
-        "heavy = ('pandas', 'numpy', 'sklearn', 'psycopg', 'rich', 'pydantic', 'fastapi');"
+        "heavy = ('mlflow', 'pandas', 'numpy', 'sklearn', 'psycopg', 'rich', 'pydantic', 'fastapi');"
         "print([module for module in heavy if module in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
@@ -54,13 +54,13 @@ def test_help_imports_nothing_heavy():
 
 
 def test_every_command_of_the_product_is_there():
-    wanted = "demo up status migrate schedule serve replay train score"
+    wanted = "demo up status migrate schedule serve replay train score drift report"
     assert {(name,) for name in wanted.split()} <= COMMANDS.keys()
     assert {("simulate", name) for name in ("fleet", "charging", "realism")} <= COMMANDS.keys()
     assert {
         ("ingest", "run"),
         ("ingest", "dead-letters", "list"),
-        ("models", "list"),
+        *(("models", name) for name in ("list", "show", "promote", "rollback", "compare")),
         ("alerts", "list"),
     } <= COMMANDS.keys()
 
@@ -81,6 +81,9 @@ def test_help_has_an_example(path):
         (["replay", "missing.csv", "--as", "ev-bms", "--speed", "-1"], "--speed"),
         (["replay", "missing.csv", "--as", "carobd", "--start", "2018-06-01T08:00:00"], "time zone"),
         (["train", "--as-of", "yesterday"], "--as-of"),
+        (["models", "promote", "lv_battery", "20260301-0a"], "--by"),
+        (["models", "rollback", "lv_battery", "--by", "Li Na"], "--reason"),
+        (["models", "compare", "lv_battery", "20260301-0a"], "forewarn models compare --help"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(arguments, hint, capsys, tmp_path, monkeypatch):
@@ -153,12 +156,13 @@ def test_a_data_folder_that_cannot_be_is_one_line(command, place, capsys, monkey
 
 @pytest.mark.parametrize("served", [True, False])
 def test_a_demo_says_whether_its_list_is_served(served, capsys, tmp_path):
-    result = DemoResult(Settings(), Outcomes(), [], tmp_path)
+    result = DemoResult(Settings(), Outcomes(), [], tmp_path, ("agent", "dealer"), "abcd-efgh")
     system._show(result, served=served)
     said = capsys.readouterr().out
     assert ("Work list: http://127.0.0.1:8080/" in said) is served
     assert ("not served now" in said) is not served
     assert f"FOREWARN_DATA_DIR={tmp_path}" in said
+    assert "Sign in as agent or dealer, with the password abcd-efgh" in said
 
 
 def test_the_cause_of_a_failure_counts():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from config.faults import fault_modes
-from models.dataset import Stored, training_rows
+from models.dataset import Stored, known_fleet, training_rows
 from models.features import Feature
 from models.labels import days_to_lamp, lamps_of
 from models.lamp_time import fit_lamp_time
@@ -42,7 +42,8 @@ def test_nothing_lit_has_no_days():
 def of_fleet(**fleet):
     aggregates, lit = battery_fleet(days=DAYS, **fleet)
     vehicles = pd.DataFrame({"vehicle_id": aggregates["vehicle_id"].unique(), "powertrain": "ice"})
-    return training_rows(MODE, FEATURES, Stored(aggregates, lit, vehicles), until=day(DAYS)), lamps_of(MODE, lit)
+    fleet = known_fleet(Stored(aggregates, lit, vehicles), FEATURES, until=day(DAYS))
+    return training_rows(MODE, FEATURES, fleet), lamps_of(MODE, lit)
 
 
 def test_the_days_to_a_lamp_of_cars_it_has_not_seen_are_found():

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -15,10 +16,10 @@ from models.registry import (
     ModelOutdated,
     NoModel,
     TrainedModel,
-    champions,
     list_models,
     load_model,
-    promote,
+    newest_model,
+    pointers,
     save_model,
 )
 
@@ -62,10 +63,9 @@ def folder(tmp_path):
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path, folder):
-    promote(tmp_path, "lv_battery", "20260501-0a1b")
-    [champion] = champions(tmp_path)
-    loaded = load_model(tmp_path, champion.mode, champion.version)
-    assert loaded.meta == champion
+    [saved] = list_models(tmp_path)
+    loaded = load_model(tmp_path, saved.mode, saved.version)
+    assert loaded.meta == saved
     assert loaded.features == FEATURES
     assert np.array_equal(loaded.estimator.predict_proba(rows()), estimator().predict_proba(rows()))
 
@@ -79,7 +79,7 @@ def test_a_changed_file_is_not_loaded(tmp_path, folder):
 
 def test_a_lost_file_is_not_loaded(tmp_path, folder):
     (folder / "model.skops").unlink()
-    with pytest.raises(ModelFileUntrusted):
+    with pytest.raises(ModelFileUntrusted, match=r"is gone: .*forewarn models rollback lv_battery.*forewarn train"):
         load_model(tmp_path, "lv_battery", folder.name)
 
 
@@ -116,9 +116,54 @@ def test_a_damaged_meta_file_says_so(tmp_path, folder):
         list_models(tmp_path)
 
 
-def test_a_version_that_does_not_exist_cannot_be_promoted(tmp_path, folder):
+def test_a_version_that_does_not_exist_is_not_loaded(tmp_path, folder):
     with pytest.raises(NoModel, match="models list"):
-        promote(tmp_path, "lv_battery", "20200101-ffff")
+        load_model(tmp_path, "lv_battery", "20200101-ffff")
+
+
+def test_files_under_another_name_are_not_loaded(tmp_path, folder):
+    folder.rename(folder.with_name("20260502-ffff"))
+    with pytest.raises(ModelFileUntrusted, match="belongs to 20260501-0a1b of lv_battery"):
+        load_model(tmp_path, "lv_battery", "20260502-ffff")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"column": "heat_of_vaporisation"}, "no signal has the column heat_of_vaporisation"),
+        ({"kind": "jerk"}, "nothing here makes lv_battery_v.rest.jerk.7d"),
+        ({"regime": "flight"}, "nothing here makes lv_battery_v.flight.level.7d"),
+        ({"phase": 3}, "phase"),
+    ],
+)
+def test_a_model_of_another_forewarn_is_not_loaded(tmp_path, change, what):
+    table = as_table(FEATURES)
+    saved = save_model(estimator(), meta(features=[table[0] | change, table[1]]), data_dir=tmp_path)
+    with pytest.raises(ModelOutdated, match=rf"trained by another Forewarn \(.*{what}.*\): run 'forewarn train'"):
+        load_model(tmp_path, saved.mode, saved.version)
+
+
+def test_a_meta_file_of_before_training_was_kept_is_read(tmp_path, folder):
+    facts = json.loads((folder / "meta.json").read_text())
+    assert {"code", "reference"} <= facts.keys()
+    del facts["code"], facts["reference"]
+    (folder / "meta.json").write_text(json.dumps(facts))
+    assert load_model(tmp_path, "lv_battery", folder.name).meta.reference is None
+
+
+def test_the_newest_model_is_the_one_trained_last_and_damage_is_passed_over(tmp_path, folder):
+    assert newest_model(tmp_path, "hv_self_discharge") is None
+    later = meta(version="20260401-later", trained_at=NOW + timedelta(hours=1))
+    save_model(estimator(), later, data_dir=tmp_path)
+    assert newest_model(tmp_path, "lv_battery").version == "20260401-later"
+    (folder.parent / "20260401-later" / "meta.json").write_bytes(b"\xff")
+    assert newest_model(tmp_path, "lv_battery").version == "20260501-0a1b"
+
+
+def test_champions_of_pointer_files_are_found(tmp_path, folder):
+    assert pointers(tmp_path) == {}
+    (folder.parent / "champion").write_text("20260501-0a1b\n")
+    assert pointers(tmp_path) == {"lv_battery": "20260501-0a1b"}
 
 
 @pytest.mark.parametrize("version", ["../../etc", "", ".hidden", "a/b", "x" * 100])
@@ -127,5 +172,5 @@ def test_names_cannot_leave_the_folder(tmp_path, version):
         load_model(tmp_path, "lv_battery", version)
 
 
-def test_an_empty_folder_has_no_champions(tmp_path):
-    assert champions(tmp_path) == []
+def test_an_empty_folder_has_no_models(tmp_path):
+    assert list_models(tmp_path) == []

@@ -1,29 +1,36 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from config.faults import fault_modes
-from models.dataset import LEAST_HISTORY_D, NotEnoughData, Stored, training_days, training_rows
-from models.features import Feature
+from models.dataset import LEAST_HISTORY_D, NotEnoughData, Stored, known_fleet, training_days, training_rows
+from models.features import PEER_OF, Feature
 from models.training import fit_mode, out_of_fold, seen_features
 from models.watched import features_of
 from tests.unit.models.frames import battery_fleet, day
 
 MODE = fault_modes()["lv_battery"]
 DAYS = 60
-FEATURES = tuple(feature for feature in features_of(MODE) if feature.column == "lv_battery_v")
+# Those that need nothing but the battery itself.
+FEATURES = tuple(f for f in features_of(MODE) if f.column == "lv_battery_v" and f.kind not in PEER_OF)
 
 
 def stored(**fleet):
     aggregates, lamps = battery_fleet(days=DAYS, **fleet)
-    vehicles = pd.DataFrame({"vehicle_id": aggregates["vehicle_id"].unique(), "powertrain": "ice"})
+    vehicles = pd.DataFrame({"vehicle_id": aggregates["vehicle_id"].unique(), "powertrain": "ice", "model": "C4"})
     return Stored(aggregates, lamps, vehicles)
+
+
+def rows_of(what, mode=MODE):
+    return training_rows(mode, FEATURES, known_fleet(what, FEATURES, until=day(DAYS)))
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    return training_rows(MODE, FEATURES, stored(vehicles=40, failing=12), until=day(DAYS))
+    return rows_of(stored(vehicles=40, failing=12))
 
 
 def test_rows_have_a_history_and_a_horizon_that_has_passed(dataset):
@@ -37,7 +44,7 @@ def test_cars_that_cannot_have_the_fault_are_left_out():
     everything = stored(vehicles=8, failing=3)
     everything.vehicles["powertrain"] = ["bev"] * 4 + ["ice"] * 4
     bev_only = msgspec.structs.replace(MODE, on=("bev",))
-    assert set(training_rows(bev_only, FEATURES, everything, until=day(DAYS)).vehicle_id) <= {1, 2, 3, 4}
+    assert set(rows_of(everything, bev_only).vehicle_id) <= {1, 2, 3, 4}
 
 
 def test_a_model_finds_batteries_it_has_not_seen(dataset):
@@ -57,12 +64,7 @@ def test_no_car_is_judged_by_a_model_that_saw_it(dataset):
     identity = pd.DataFrame(
         {"odometer_km.rest.level.7d": dataset.vehicle_id + random.normal(0, 0.01, len(dataset.vehicle_id))}
     )
-    memorable = type(dataset)(
-        features=identity,
-        came_on=np.array([label_of[car] for car in dataset.vehicle_id]),
-        vehicle_id=dataset.vehicle_id,
-        as_of=dataset.as_of,
-    )
+    memorable = replace(dataset, features=identity, came_on=np.array([label_of[car] for car in dataset.vehicle_id]))
     probability = out_of_fold([Feature("odometer_km", "rest", "level", 7)], memorable, seed=0)
     assert not np.isnan(probability).any()
     right = ((probability > 0.5) == memorable.came_on).mean()
@@ -80,7 +82,7 @@ def test_physics_holds_in_the_trained_model(dataset):
 
 def test_training_twice_gives_the_same_model(dataset):
     first, second = (fit_mode(MODE, FEATURES, dataset, seed=3) for _ in range(2))
-    assert np.array_equal(first.probability, second.probability)
+    assert np.array_equal(first.score, second.score)
     assert first.threshold == second.threshold
 
 
@@ -89,7 +91,7 @@ def test_training_twice_gives_the_same_model(dataset):
 )
 def test_too_few_cars_of_one_kind_say_what_to_do(failing, vehicles, what):
     everything = stored(vehicles=vehicles, failing=failing)
-    rows = training_rows(MODE, FEATURES, everything, until=day(DAYS))
+    rows = rows_of(everything)
     if what == "stayed off":
         rows.came_on[:] = True
     with pytest.raises(NotEnoughData, match=f"lv_battery: 3 cars whose lamp {what}.*ingest"):
@@ -97,16 +99,17 @@ def test_too_few_cars_of_one_kind_say_what_to_do(failing, vehicles, what):
 
 
 def test_too_short_a_history_says_how_long_it_must_be():
-    short = stored(vehicles=4, failing=1)
-    with pytest.raises(NotEnoughData, match="21 days of readings are needed and 20 are stored"):
-        training_days(MODE, short.aggregates, until=day(20))
+    with pytest.raises(
+        NotEnoughData, match=rf"{MODE.horizon_d + 7} days of readings are needed and {MODE.horizon_d + 6} are stored"
+    ):
+        training_days(MODE, np.datetime64(day(0).date()), until=day(MODE.horizon_d + 6))
 
 
 def test_no_readings_at_all():
     nothing = stored(vehicles=1, failing=0)
     nothing = Stored(nothing.aggregates.iloc[:0], nothing.lamps, nothing.vehicles)
     with pytest.raises(NotEnoughData, match="0 are stored"):
-        training_rows(MODE, FEATURES, nothing, until=day(DAYS))
+        rows_of(nothing)
 
 
 def test_a_feature_that_no_car_has_is_left_out():

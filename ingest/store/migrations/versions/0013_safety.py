@@ -3,7 +3,7 @@
 from ingest.store.migrations import run_sql
 
 revision = "0013_safety"
-down_revision = "0010_given"
+down_revision = "0011_registry"
 
 
 def upgrade() -> None:

@@ -5,13 +5,13 @@ import pytest
 
 from alerts.calls import LeadDetail
 from alerts.reasons import parse
-from alerts.web.app import NotLoopback, create_app
+from alerts.web.app import NotSafeToServe, check_safe
 from alerts.web.chart import signal_chart
-from alerts.web.pages import _own_path
+from alerts.web.forms import own_path
 from alerts.web.rendering import ago, capital, local_clock, local_day, percent, sentence
 from config.faults import fault_modes
 from config.i18n import translator
-from config.settings import Settings, WebSettings
+from config.settings import WebSettings
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 LEAD = LeadDetail(
@@ -29,18 +29,31 @@ LEAD = LeadDetail(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "example.org", ""])
-def test_without_a_sign_in_nobody_else_is_served(host: str) -> None:
-    with pytest.raises(NotLoopback, match=r"set it to 127\.0\.0\.1"):
-        create_app(Settings(web=WebSettings(host=host)), pool=None)  # type: ignore[arg-type]
+def test_passwords_do_not_travel_in_the_clear(host: str) -> None:
+    with pytest.raises(NotSafeToServe, match=r"set web\.cert_file and web\.key_file, or web\.proxy"):
+        check_safe(WebSettings(host=host))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_this_machine_alone_no_tls_is_needed(host: str) -> None:
+    check_safe(WebSettings(host=host))
+
+
+def test_past_this_machine_names_are_needed() -> None:
+    with pytest.raises(NotSafeToServe, match=r"web\.names is empty"):
+        check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5"))
+    with pytest.raises(NotSafeToServe, match=r"'proxy\.example' is no address"):
+        check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5, proxy.example", names="calls.example"))
+    check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5, 10.1.0.0/24", names="calls.example"))
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\n/x", "x"])
 def test_going_back_stays_here(back: str) -> None:
-    assert _own_path(back) == "/"
+    assert own_path(back) == "/"
 
 
 def test_going_back_keeps_the_filter() -> None:
-    assert _own_path("/?fault=lv_battery&city=Xi%27an") == "/?fault=lv_battery&city=Xi%27an"
+    assert own_path("/?fault=lv_battery&city=Xi%27an") == "/?fault=lv_battery&city=Xi%27an"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +95,7 @@ def test_the_chart_shows_what_was_known_and_until_when_a_lamp_is_expected() -> N
     assert len(readings["x"]) == 40
     assert len(daily["x"]) == 20
     assert figure["empty"] is None
-    assert figure["layout"]["xaxis"]["range"] == ["2026-01-04T00:00:00+00:00", "2026-03-15T00:00:00+00:00"]
+    assert figure["layout"]["xaxis"]["range"] == ["2026-01-04T00:00:00+00:00", "2026-03-31T00:00:00+00:00"]
     assert {12.6} == {shape["y0"] for shape in figure["layout"]["shapes"] if shape.get("yref") == "y"}
 
 

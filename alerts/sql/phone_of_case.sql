@@ -1,0 +1,16 @@
+-- The telephone number of the owner of an open case, if the owner may be called.
+SELECT contact.address
+FROM care.case
+JOIN pii.vehicle_identity AS identity ON identity.vehicle_id = care.case.vehicle_id
+JOIN pii.owner AS owner USING (owner_id)
+JOIN pii.contact AS contact USING (owner_id)
+WHERE care.case.case_id = %(case_id)s
+    AND care.case.state = 'open'
+    AND contact.channel = 'phone'
+    AND NOT owner.do_not_call
+    AND EXISTS (
+        SELECT FROM pii.consent_now
+        WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care' AND granted
+    )
+ORDER BY contact.contact_id
+LIMIT 1;

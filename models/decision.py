@@ -1,0 +1,121 @@
+"""From probabilities to warnings: when a car is named, for which fault, and when that is over.
+
+A probability moves about its threshold: a warning opens only when several of the last scorings were at or above it and
+ends only well below. While one is open the car is named once, for one fault.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from config.decision import decision_policy
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Hysteresis:
+    """When a flag opens and when it closes.
+
+    opens, of     : it opens when so many of the last ``of`` scorings were at or above the threshold
+    closes_below  : share of the threshold …
+    closes_after  : … below which a probability must stay for so many scorings in a row
+    """
+
+    opens: int
+    of: int
+    closes_below: float
+    closes_after: int
+
+
+def usual_rule() -> Hysteresis:
+    """Return the rule of config/decision.toml."""
+    policy = decision_policy()
+    return Hysteresis(policy.opens, policy.of, policy.closes_below, policy.closes_after)
+
+
+def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
+    """Return when the flag of a mode is up.
+
+    probability : (n_scorings, n_vehicles) in the order of time; NaN where it was not scored, which says nothing. A car
+                  whose lamp came on is not scored: its flag closes like that of one whose probability fell
+    Returns     : (n_scorings, n_vehicles)
+    """
+    high = probability >= threshold
+    # A scoring that was not made is no evidence against it: the last ones that were made count.
+    low = ~(probability >= threshold * rule.closes_below)
+    scored = ~np.isnan(probability)
+    vehicles = probability.shape[1]
+    recent = np.zeros((rule.of, vehicles), dtype=bool)
+    calm = np.zeros(vehicles, dtype=np.int64)
+    up: Flags = np.zeros(vehicles, dtype=bool)
+    flags = np.zeros(probability.shape, dtype=bool)
+    for step in range(len(probability)):
+        now = scored[step]
+        recent[:, now] = np.concatenate([recent[1:, now], high[step, now][None]])
+        calm = np.where(low[step], calm + 1, 0)
+        # What opened a flag is spent when it closes.
+        recent[:, up & (calm >= rule.closes_after)] = False
+        up = (up & (calm < rule.closes_after)) | (now & high[step] & (recent.sum(axis=0) >= rule.opens))
+        flags[step] = up
+    return flags
+
+
+def warnings_of(
+    probabilities: pd.DataFrame,
+    thresholds: Mapping[str, float],
+    *,
+    rule: Hysteresis | None = None,
+    quiet: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return every warning: which car was named for which fault, and when first.
+
+    probabilities : DataFrame (n_rows, n_modes) indexed by as_of and vehicle_id, as of ``models.fleet_scores``
+    thresholds    : by fault mode; a mode without one is never named
+    rule          : None is that of config/decision.toml
+    quiet         : DataFrame: vehicle_id, fault_mode, since (as_of): from then on a mode stays unnamed on a car, as
+                    after a false alarm
+    Returns       : DataFrame (n_warnings, 3): vehicle_id, fault_mode, first_flagged_at (UTC midnight of the scoring),
+                    by time and vehicle. While any flag of a car is up it is not named again: what one fault does to the
+                    signals of another is no second fault
+    """
+    rule = rule or usual_rule()
+    modes = [mode for mode in probabilities.columns if mode in thresholds]
+    columns = ["vehicle_id", "fault_mode", "first_flagged_at"]
+    if probabilities.empty or not modes:
+        return pd.DataFrame(columns=columns)
+    days, step = np.unique(probabilities.index.get_level_values("as_of").to_numpy(), return_inverse=True)
+    cars, car = np.unique(probabilities.index.get_level_values("vehicle_id").to_numpy(), return_inverse=True)
+    flags = np.zeros((len(modes), len(days), len(cars)), dtype=bool)
+    sureness = np.full(flags.shape, -np.inf, dtype=np.float32)
+    for at, mode in enumerate(modes):
+        grid = np.full((len(days), len(cars)), np.nan)
+        grid[step, car] = probabilities[mode].to_numpy(dtype=np.float64)
+        if quiet is not None:
+            for known in quiet[quiet["fault_mode"] == mode].itertuples():
+                since = pd.Timestamp(str(known.since)).tz_convert("UTC").tz_localize(None).to_datetime64()
+                grid[np.ix_(days >= since, cars == known.vehicle_id)] = np.nan
+        flags[at] = flags_of(grid, thresholds[mode], rule)
+        sureness[at] = np.where(flags[at], _odds(grid) / _odds(np.float64(thresholds[mode])), -np.inf)
+    told: list[tuple[int, str, np.datetime64]] = []
+    up_before: Flags = np.zeros(len(cars), dtype=bool)
+    for at, day in enumerate(days):
+        up: Flags = np.logical_or.reduce(flags[:, at])
+        for number in np.flatnonzero(up & ~up_before):
+            best = int(np.argmax(sureness[:, at, number]))
+            told.append((int(cars[number]), modes[best], day))
+        up_before = up
+    result = pd.DataFrame(told, columns=columns)
+    result["first_flagged_at"] = pd.to_datetime(result["first_flagged_at"], utc=True)
+    return result.sort_values(["first_flagged_at", "vehicle_id"], kind="stable", ignore_index=True)
+
+
+def _odds(probability: Floats | np.float64) -> Floats:
+    """How many times likelier than not; of several modes the one furthest beyond its own threshold is named."""
+    bounded = np.clip(probability, 1e-9, 1 - 1e-9)
+    result: Floats = bounded / (1 - bounded)
+    return result

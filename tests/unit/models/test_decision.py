@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.decision import Hysteresis, flags_of, warnings_of
+
+RULE = Hysteresis(opens=2, of=3, closes_below=0.5, closes_after=2)
+UNSEEN = np.nan
+
+
+def flags(probability, rule=RULE):
+    return flags_of(np.array(probability, dtype=float)[:, None], 0.4, rule)[:, 0].astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("probability", "up"),
+    [
+        ([0.5, 0.1, 0.1, 0.5], [0, 0, 0, 0]),
+        ([0.5, 0.5, 0.1, 0.1, 0.1], [0, 1, 1, 0, 0]),
+        ([0.5, 0.1, 0.4, 0.3], [0, 0, 1, 1]),
+        # Between the two thresholds an open flag stays open and a closed one closed.
+        ([0.5, 0.5, 0.3, 0.3, 0.3], [0, 1, 1, 1, 1]),
+        ([0.3, 0.3, 0.3], [0, 0, 0]),
+        # One low scoring is not the end; two in a row are.
+        ([0.5, 0.5, 0.1, 0.3, 0.1, 0.1], [0, 1, 1, 1, 1, 0]),
+        # A day without a scoring neither opens nor counts as one of the last.
+        ([0.5, UNSEEN, UNSEEN, UNSEEN, 0.5], [0, 0, 0, 0, 1]),
+        ([0.5, 0.5, UNSEEN, UNSEEN, UNSEEN], [0, 1, 1, 0, 0]),
+        # What opened it once is spent when it closes.
+        ([0.5, 0.5, 0.1, 0.1, 0.5], [0, 1, 1, 0, 0]),
+    ],
+)
+def test_a_flag_opens_by_several_scorings_and_closes_by_several_low_ones(probability, up):
+    assert flags(probability) == up
+
+
+def table(columns, *, cars=(7,)):
+    days = len(next(iter(columns.values()))) // len(cars)
+    index = pd.MultiIndex.from_product(
+        [pd.date_range("2026-03-01", periods=days, freq="D"), list(cars)], names=["as_of", "vehicle_id"]
+    )
+    return pd.DataFrame(columns, index=index, dtype=np.float32)
+
+
+def told(probabilities, thresholds, **options):
+    found = warnings_of(probabilities, thresholds, rule=RULE, **options)
+    return [(row.vehicle_id, row.fault_mode, row.first_flagged_at.day) for row in found.itertuples()]
+
+
+def test_a_car_is_named_once_by_the_mode_furthest_beyond_its_threshold():
+    probabilities = table({"insulation": [0.5, 0.5, 0.6, 0.6], "hv_connection": [0.9, 0.9, 0.9, 0.9]})
+    assert told(probabilities, {"insulation": 0.1, "hv_connection": 0.8}) == [(7, "insulation", 2)]
+
+
+def test_another_fault_that_shows_while_one_is_open_opens_nothing():
+    probabilities = table({"dcdc": [0.6, 0.6, 0.6, 0.6], "lv_battery": [0.0, 0.0, 0.9, 0.9]})
+    assert told(probabilities, {"dcdc": 0.5, "lv_battery": 0.5}) == [(7, "dcdc", 2)]
+
+
+def test_a_new_episode_is_a_new_warning():
+    probabilities = table({"dcdc": [0.6, 0.6, 0.0, 0.0, 0.6, 0.6]})
+    assert told(probabilities, {"dcdc": 0.5}) == [(7, "dcdc", 2), (7, "dcdc", 6)]
+
+
+def test_a_false_alarm_quiets_that_car_and_mode_from_then_on():
+    quiet = pd.DataFrame({"vehicle_id": [7], "fault_mode": ["dcdc"], "since": pd.to_datetime(["2026-03-03"], utc=True)})
+    values = [0.6, 0.0, 0.6, 0.0, 0.0, 0.6, 0.0, 0.6, 0.6, 0.6]
+    both = table({"dcdc": values, "lv_battery": [0.0] * 6 + [0.6, 0.6, 0.6, 0.6]}, cars=(7, 8))
+    assert told(both, {"dcdc": 0.5, "lv_battery": 0.5}, quiet=quiet) == [
+        (7, "dcdc", 2),
+        (8, "dcdc", 4),
+        (7, "lv_battery", 5),
+    ]
+    quiet["since"] = pd.to_datetime(["2026-03-01"], utc=True)
+    assert told(both, {"dcdc": 0.5, "lv_battery": 0.5}, quiet=quiet) == [(8, "dcdc", 4), (7, "lv_battery", 5)]
+
+
+def test_a_mode_without_a_threshold_is_never_named_and_nothing_is_no_warning():
+    assert told(table({"dcdc": [0.9, 0.9, 0.9]}), {}) == []
+    assert told(table({"dcdc": [0.9, 0.9, 0.9]}), {"lv_battery": 0.1}) == []
+    assert told(table({"dcdc": [0.1, UNSEEN, 0.1]}), {"dcdc": 0.2}) == []
