@@ -75,7 +75,7 @@ def create_app(
     web = settings.web
     check_safe(web)
     app = FastAPI(title="Forewarn", docs_url=None, redoc_url=None, openapi_url=None, max_body_size=_MOST_BODY)
-    app.state.pool = pool
+    app.state.pool, app.state.clock = pool, clock
     app.state.pages = Pages(language=settings.language, clock=clock)
     app.state.visits = Visits(web)
     app.state.desk = SignInDesk(hasher or passwords())

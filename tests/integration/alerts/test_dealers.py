@@ -243,6 +243,22 @@ def test_measured_from_where_the_car_is_parked_else_from_home_and_only_with_cons
     assert nearest() == (None, [])
 
 
+def test_hours_that_somebody_wrote_by_hand_do_not_stop_the_others(conn: psycopg.Connection[Any]) -> None:
+    store_dealers(
+        conn,
+        [
+            dealer("a", SHANGHAI, hours="every day", places=1),
+            dealer("b", SHANGHAI, hours="Mo-Su 09:00-17:00", time_zone="Asia/Nowhere"),
+            dealer("c", SHANGHAI, hours="Mo-Su 09:00-17:00", country="XX"),
+            dealer("d", SHANGHAI, hours="Mo-Su 09:00-17:00", places=1),
+        ],
+        set_admission=True,
+    )
+    assert make_slots(conn, now=NOW, days=1) == 8
+    found = find_nearest_dealers(conn, SHANGHAI, brand="Forewarn Motors", capabilities=WORK, now=NOW)
+    assert [(choice.dealer.dealer_id, choice.open_now) for choice in found] == [("b", None), ("c", None), ("d", True)]
+
+
 def test_one_visit_must_do_for_everything(
     conn: psycopg.Connection[Any], enrolled: Callable[..., dict[str, int]]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from alerts.access import accounts
 from alerts.access.audit import Actor
@@ -371,6 +371,50 @@ def test_a_form_of_another_session_is_refused(app: FastAPI, database: str) -> No
     theirs.cookies.set(COOKIE, session_of(database, account, now=NOW))
     token = token_in(theirs.get("/").text)
     assert mine.post("/sign-out", data={"csrf": token}).status_code == 403
+
+
+@pytest.mark.parametrize("fields", ["name=a%00b&password=x", "name=%ff%fe&password=x", "name&&&=;=", "&" * 300])
+def test_odd_forms_are_refused_and_nothing_breaks(app: FastAPI, database: str, fields: str) -> None:
+    client = browser(app)
+    token = token_in(client.get("/sign-in").text)
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/sign-in", content=f"csrf={token}&{fields}", headers=headers).status_code == 403
+
+
+def test_interfaces_of_their_own_take_keys_and_no_cookies(database: str) -> None:
+    from alerts.access.keys import make_key
+    from alerts.web.guard import UndeclaredRoute, allowed, caller_of
+    from alerts.web.machines import guard_machines
+
+    def partner() -> FastAPI:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+        @app.post("/redeem", dependencies=[allowed(Role.DEALER, scope=Scope.COUPONS_REDEEM)])
+        def redeem(request: Request) -> dict[str, str | None]:
+            return {"dealer": caller_of(request).dealer_id}
+
+        return app
+
+    dealer_id = add_dealer(database)
+    with open_pool(database, role="alerts", max_size=2) as pool:
+        app = partner()
+        guard_machines(app, pool, clock=lambda: NOW)
+        with pool.connection() as conn:
+            _, right = make_key(conn, "till", {Scope.COUPONS_REDEEM}, dealer_id=dealer_id, by=BY, now=NOW)
+            _, wrong = make_key(conn, "crm", {Scope.ALERTS_READ}, by=BY, now=NOW)
+        answers = [
+            Client(app, headers=headers).post("/redeem")
+            for headers in ({}, {"authorization": f"Bearer {wrong}"}, {"authorization": f"Bearer {right}"})
+        ]
+        assert [answer.status_code for answer in answers] == [401, 403, 200]
+        assert answers[-1].json() == {"dealer": "d-1"}
+        person = Client(app)
+        person.cookies.set(COOKIE, sign_in(database, Role.DEALER, now=NOW, dealer_id=dealer_id))
+        assert person.post("/redeem").status_code == 401
+        undeclared = partner()
+        undeclared.add_api_route("/open", dict)
+        with pytest.raises(UndeclaredRoute):
+            guard_machines(undeclared, pool, clock=lambda: NOW)
 
 
 def test_a_large_body_is_not_read(app: FastAPI, database: str) -> None:
