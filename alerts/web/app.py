@@ -103,7 +103,7 @@ def check_safe(web: WebSettings) -> None:
 
     Raises : NotSafeToServe, with what to set
     """
-    if _is_loopback(web.host) and not web.proxy:
+    if _is_loopback(web.host) and not listed(web.proxy):
         return
     if not web.is_secure:
         raise NotSafeToServe(
@@ -116,11 +116,13 @@ def check_safe(web: WebSettings) -> None:
         )
     for address in listed(web.proxy):
         try:
-            ipaddress.ip_network(address)
+            everybody = ipaddress.ip_network(address).prefixlen == 0
         except ValueError as error:
             raise NotSafeToServe(
                 f"web.proxy: {address!r} is no address: write it as 10.0.0.5 or 10.0.0.0/24"
             ) from error
+        if everybody:
+            raise NotSafeToServe(f"web.proxy: {address} is everybody: name the proxy alone, as 10.0.0.5")
 
 
 def host_names(web: WebSettings) -> list[str]:
