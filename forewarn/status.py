@@ -63,12 +63,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def look(settings: Settings) -> Status:
     """Return the status of the system that ``settings`` describe."""
     dsn = settings.database.dsn or _embedded_dsn(settings)
-    broker, consumers, web = _broker(settings), _ingest(settings), _web(settings)
+    broker, consumers, watch, web = _broker(settings), _ingest(settings), _charging(settings), _web(settings)
     if dsn is None:
         away = Part("database", False, "the embedded PostgreSQL does not run: 'forewarn up' starts it")
-        return Status(parts=(away, broker, consumers, web))
+        return Status(parts=(away, broker, consumers, watch, web))
     database, facts = _database(dsn)
-    return Status(parts=(database, broker, consumers, web), **facts)
+    return Status(parts=(database, broker, consumers, watch, web), **facts)
 
 
 def _embedded_dsn(settings: Settings) -> str | None:
@@ -149,6 +149,15 @@ def _ingest(settings: Settings) -> Part:
     if _is_held(settings.data_dir / "ingest.lock"):
         return Part("ingest", True, "runs")
     return Part("ingest", False, "does not run from this data folder: 'forewarn ingest run' or 'forewarn up' starts it")
+
+
+def _charging(settings: Settings) -> Part:
+    folder = settings.data_dir / "charging" / "watcher"
+    if not _is_held(folder / "lock"):
+        return Part("charging", False, "nobody watches from this data folder: 'forewarn charging run' starts it")
+    if not (folder / "ready").exists():
+        return Part("charging", False, "the watch runs and hears no broker yet: see mqtt.host and its log")
+    return Part("charging", True, "is watched")
 
 
 def _web(settings: Settings) -> Part:

@@ -128,6 +128,11 @@ class Book:
     def action(self, number: uuid.UUID) -> Action | None:
         return self._actions.get(number)
 
+    @property
+    def has_open_actions(self) -> bool:
+        # Called beside those who change it: a copy, so that it may change meanwhile.
+        return any(action.is_open for action in list(self._actions.values()))
+
     def open_actions(self) -> list[Action]:
         return [action for action in self._actions.values() if action.is_open]
 

@@ -195,6 +195,28 @@ class Desk:
             if answer.result == "refused":
                 self._want(action, f"refused: {answer.detail}")
 
+    @property
+    def waits(self) -> bool:
+        """Whether a stop waits for something; cheap enough to be asked for every sample."""
+        return self._book.has_open_actions
+
+    def seen_ended(
+        self, *, at: datetime, why: str, vin: str | None = None, place: tuple[str, str, str] | None = None
+    ) -> None:
+        """Take note that no current flows any more, whoever confirms it or does not.
+
+        at    : when that was measured, by our clock; what was measured before a request says nothing of it
+        vin   : of the car that measured it: neither it nor its pile charges
+        place : operator, station and connector that measured it: nothing flows there
+        """
+        with self._lock:
+            for action in self._book.open_actions():
+                request = action.request
+                is_here = place is not None and place == (request.operator, request.station, request.connector)
+                is_its = vin is not None and vin == request.vin
+                if action.attempts and at > request.issued_at and (is_its or (is_here and action.target == "pile")):
+                    self._move(action, "confirmed", why)
+
     def release(self, request: StopRequest, *, case_id: uuid.UUID, target: str, by: str) -> None:
         """Send a stop that a person was asked about and decided on."""
         now = self._clock()

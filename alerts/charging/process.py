@@ -2,6 +2,7 @@
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,17 @@ _LOOK_EVERY_S = 1.0
 _JOURNAL_AGAIN_S = 1.0
 _END_WITHIN_S = 10.0
 _PRIORITY = -10
+_SWITCH_S = 0.001
+
+
+def put_first() -> None:
+    """Have this process come before bulk's, and its threads take short turns; for a process that does nothing else."""
+    with suppress(OSError):
+        # Who may not ask for that gets the ordinary turn. Threads have it from the one that starts them.
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    # Beside what judges, it records, serves partners and sends messages: none of that may hold the interpreter for the
+    # 5 ms that it may by default.
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def run_charging(
@@ -44,9 +56,6 @@ def run_charging(
     beside : what else feeds this desk for as long as it is open, as the server for partners does
     Raises : UserMistake, when there is nothing to listen to
     """
-    with suppress(OSError):
-        # A danger does not wait for bulk's turn on the processor. Who may not ask for that gets the ordinary turn.
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     inbox = Inbox(max_messages=settings.ingest.queue_messages, max_bytes=settings.ingest.queue_mib * 2**20)
     consumer = Consumer(
         settings.mqtt, client_id=f"{settings.mqtt.client_id}-safety", filters=CHARGING_FILTERS, inbox=inbox

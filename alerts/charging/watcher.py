@@ -12,7 +12,8 @@ from alerts.charging.anomaly import Kind, Sighting
 from alerts.charging.bindings import SaidByPiles
 from alerts.charging.cars import Car, Cars, Unknown
 from alerts.charging.desk import Desk
-from alerts.charging.seen import car_sample, of_alarm, of_finding, pile_columns
+from alerts.charging.rules import CarSample
+from alerts.charging.seen import car_sample, instant, of_alarm, of_finding, pile_columns
 from alerts.charging.watch import CarWatch, Finding, PileWatch
 from config.charging import ChargingLimits, charging_limits
 from config.dangers import is_known, meaning
@@ -32,6 +33,8 @@ _MOST_CARS, _MOST_PILES = 50_000, 50_000
 _ASK_FOR_S = 0.1
 # A car silent for so long with no danger on is no longer charging: what was remembered of it is let go.
 _FORGOTTEN_S = 3600.0
+# Sensors of hundreds of ampere are off by some tenths where nothing flows.
+_NO_CURRENT_A = 1.0
 
 
 class Counts(msgspec.Struct):
@@ -131,6 +134,8 @@ class Watcher:
             self.counts.judged += len(samples)
             for sample in sorted(samples, key=lambda one: (one.ts, one.seq)):
                 findings += watched.watch.judge(car_sample(sample.ts, sample.signals), heard_at_s=self._clock())
+        if self._desk.waits and _has_ended(watched.watch.last):
+            self._desk.seen_ended(at=instant(message.received_ms), why="the car measures no current", vin=vin)
         if not findings:
             return
         if answer is None:
@@ -180,7 +185,12 @@ class Watcher:
         watched = self._watched.get(vin) if vin is not None else None
         car = watched.watch.last if watched is not None else None
         for sample in sorted(decoded.samples, key=lambda one: (one.ts, one.seq)):
-            for finding in pile.judge(pile_columns(sample), car):
+            measured = pile_columns(sample)
+            if self._desk.waits and measured.current_a is not None and measured.current_a < _NO_CURRENT_A:
+                place = (at.operator, at.station, at.connector)
+                received_at = instant(message.received_ms)
+                self._desk.seen_ended(at=received_at, why="the pile measures no current", place=place)
+            for finding in pile.judge(measured, car):
                 self._desk.take(
                     of_finding(finding, vin=vin, at=at, session_id=decoded.session_id, received_ms=message.received_ms)
                 )
@@ -235,6 +245,15 @@ def alarm_changes(known: dict[str, Finding], on: set[str], *, level: int, ts_ms:
             known[code] = finding
             changes.append((code, finding))
     return changes
+
+
+def _has_ended(sample: CarSample | None) -> bool:
+    return (
+        sample is not None
+        and sample.is_charging is False
+        and sample.pack_a is not None
+        and (abs(sample.pack_a) < _NO_CURRENT_A)
+    )
 
 
 def _is_refused(answer: Car | Unknown | None) -> bool:

@@ -4,6 +4,7 @@ import http.client
 import json
 import math
 import queue
+import socket
 import threading
 import time
 import uuid
@@ -162,6 +163,8 @@ def cars(port: int, heard: Heard) -> Iterator[Client]:
         answer = {"id": command["id"], "ts": time.time_ns() // 1_000_000, "result": "done"}
         connected.publish(f"{message.topic}/ack", json.dumps(answer), qos=1)
 
+    # As piles and cars do that mean it: paho alone would hold a message back for the acknowledgement of the last.
+    client.on_socket_open = _send_at_once
     client.on_connect = lambda connected, *_: connected.subscribe("v1/vehicles/+/commands", qos=1)
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = on_message
@@ -174,6 +177,10 @@ def cars(port: int, heard: Heard) -> Iterator[Client]:
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def _send_at_once(_client: Client, _data: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class _Gateway(ThreadingHTTPServer):

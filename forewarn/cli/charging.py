@@ -30,7 +30,7 @@ def run(
 
     from alerts.charging.partners.measuring import pile_readings
     from alerts.charging.partners.serving import partner_side
-    from alerts.charging.process import run_charging
+    from alerts.charging.process import put_first, run_charging
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
     stop = threading.Event()
@@ -38,6 +38,8 @@ def run(
     if child:
         stop_when_parent_ends(stop)
     with opened(broker=True, patient=True) as settings:
+        # Not before: servers that are started in there would come first, too.
+        put_first()
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
             say(f"Partners: {settings.partners.address()}/docs")

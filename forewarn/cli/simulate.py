@@ -14,6 +14,7 @@ from forewarn.cli.arguments import instant, times_of
 from forewarn.cli.opening import dsn_of, opened, say
 from forewarn.cli.outcomes import in_words
 from forewarn.cli.simulate_charging import charging
+from forewarn.cli.simulate_operator import operator
 from forewarn.cli.simulate_realism import realism
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Simulate cars and chargers.", no_args_is_help=True)
 app.command()(charging)
+app.command()(operator)
 app.command()(realism)
 
 _WAYS = ("mqtt", "store")

@@ -1,12 +1,12 @@
 """The server that partners speak to: an application of its own, which knows no pages and no people."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from alerts.charging.partners import routes_cec, routes_events, routes_ocpi, routes_read
 from alerts.charging.partners.describing import describe, docs_page
@@ -82,14 +82,25 @@ _PROTOCOLS: dict[str, Callable[[Request, Refused], Response]] = {
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     reason = {404: "no_such_address", 405: "method"}.get(error.status_code, "http")
-    return problem(error.status_code, reason, str(error.detail), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    methods = _methods_at(request) if error.status_code == 405 else set()
+    if methods:
+        # The framework names those of the first route at this address alone.
+        headers = {name: value for name, value in headers.items() if name.casefold() != "allow"}
+        headers["Allow"] = ", ".join(sorted(methods))
+    return problem(error.status_code, reason, str(error.detail), headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    paths = describe(request.app)["paths"].items()
+    return {
+        method.upper()
+        for path, operations in paths
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
     # Logged once, by the server, with its trace.
     return problem(500, "unexpected", "we could not handle the message: send it again in a moment")
-
-
-def state_of(request: Request) -> Any:
-    """Return what the application was made with."""
-    return request.app.state

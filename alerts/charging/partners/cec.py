@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from alerts.charging.partners.refusals import NotUnderstood, WronglyEncrypted
+from alerts.charging.partners.refusals import Incomplete, NotUnderstood, WronglyEncrypted
 from alerts.charging.partners.spelling import CHINA, by_name, instant, text
 
 Ret = Literal[0, -1, 4001, 4002, 4003, 4004, 500]
@@ -74,7 +74,7 @@ _PARTS = ("OperatorID", "Data", "TimeStamp", "Seq", "Sig")
 def read_envelope(body: bytes) -> Envelope:
     """Return the envelope of a request.
 
-    Raises : NotUnderstood, when it is no JSON or a part is missing
+    Raises : NotUnderstood, when it is no JSON object; Incomplete, when a part is missing
     """
     try:
         wire = msgspec.json.decode(body)
@@ -84,12 +84,12 @@ def read_envelope(body: bytes) -> Envelope:
         raise NotUnderstood(f"the body is no JSON object with {', '.join(_PARTS)}")
     found = by_name(wire, _PARTS)
     if isinstance(found.get("Data"), dict):
-        raise NotUnderstood("Data is not encrypted")
+        raise Incomplete("Data is not encrypted")
     # Some senders write numbers where the text has strings.
     parts = {name: text(found.get(name), longest=_LONGEST[name]) for name in _PARTS}
     missing = [name for name, value in parts.items() if value is None]
     if missing:
-        raise NotUnderstood(f"{', '.join(missing)} is missing")
+        raise Incomplete(f"{', '.join(missing)} is missing")
     return Envelope(
         operator_id=parts["OperatorID"] or "",
         data=parts["Data"] or "",

@@ -15,7 +15,6 @@ from config.i18n import translator
 
 Schema = dict[str, Any]
 
-_TEXT: Schema = {"type": "string", "minLength": 1}
 PROBLEM: Schema = {
     "type": "object",
     "required": ["reason", "detail"],
@@ -192,15 +191,19 @@ CEC_BODY: Schema = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["OperatorID", "Data", "TimeStamp", "Seq", "Sig"],
-                "properties": {
-                    "OperatorID": {"type": "string", "minLength": 1, "maxLength": 60},
-                    "Data": {**_TEXT, "description": "JSON, AES-128-CBC with PKCS#7 padding, Base64"},
-                    "TimeStamp": {"type": "string", "pattern": "^[0-9]{14}$", "description": "China's time"},
-                    "Seq": {"type": "string", "pattern": "^[0-9]{4}$"},
-                    "Sig": {"type": "string", "pattern": "^[0-9A-F]{32}$"},
-                },
-            }
+                "description": (
+                    "OperatorID; Data (JSON, AES-128-CBC with PKCS#7 padding, Base64); TimeStamp (yyyyMMddHHmmss,"
+                    " China's time); Seq (0001 to 9999); Sig (HMAC-MD5 over the four, capitals). What is missing or"
+                    " wrong is answered with its Ret."
+                ),
+            },
+            "example": {
+                "OperatorID": "MA0000001",
+                "Data": "il7B0BSEjFdzpyKzfOFpvg==",
+                "TimeStamp": "20261126143005",
+                "Seq": "0001",
+                "Sig": "745166E8C43C84D37FFEC0F529C4136F",
+            },
         }
     },
 }

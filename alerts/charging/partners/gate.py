@@ -1,8 +1,11 @@
 """The way of a partner's message: admitted, acted on, written down, in this order."""
 
+import asyncio
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -10,17 +13,18 @@ from typing import Any, Protocol
 import msgspec
 import psycopg
 import structlog
+from fastapi.concurrency import run_in_threadpool
 from psycopg_pool import PoolTimeout
 
 from alerts.charging.anomaly import Receipt, Sighting
 from alerts.charging.desk import JournalBehind
-from alerts.charging.partners.admission import Limits, MessageKey, Novelty, Seen, check_time, judge
+from alerts.charging.partners.admission import Limits, MessageKey, Seen, check_time, judge
 from alerts.charging.partners.asked import Asked
 from alerts.charging.partners.occurrences import Occurrences
 from alerts.charging.partners.partner import Partner
 from alerts.charging.partners.refusals import NotRecorded, Refused
 from alerts.charging.partners.registry import Registry
-from alerts.charging.partners.reports import Measurement, Said, SessionReport, StopResult
+from alerts.charging.partners.reports import Measurement, Said, StopResult
 from alerts.charging.partners.sessions import Sessions, known_vin, store
 from alerts.charging.stopping import StopAnswer, StopRequest
 from config import sql
@@ -30,6 +34,10 @@ _log = structlog.get_logger(__name__)
 # A partner that has failed for so long tries no more.
 KEEP_MESSAGES = timedelta(days=3)
 _RETRY_AFTER_S = 5
+# A database that did not answer is not asked again for so long.
+_AWAY_FOR_S = 1.0
+# Acting is work of microseconds behind a lock: more threads would only wait for each other.
+_ACTING_THREADS = 4
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[[], AbstractContextManager[Connection]]
@@ -108,6 +116,8 @@ class Gate:
         self._connect, self._measured, self._wait_s = connect, measured, wait_s
         self._tolerance_s, self._clock, self._monotonic_s = tolerance_s, clock, monotonic_s
         self._seen, self._asked = Seen(), asked
+        self._acting = ThreadPoolExecutor(_ACTING_THREADS, thread_name_prefix="partner-acts")
+        self._away_until_s = -math.inf
 
     def now(self) -> datetime:
         return self._clock()
@@ -123,64 +133,96 @@ class Gate:
         """Count a message against the most that any partner may send. Raises : TooMany"""
         self.limits.check_hard(partner.partner_id, now_s=self._monotonic_s())
 
-    def pass_on(self, message: Message, read: Callable[[], Said]) -> Outcome:
+    async def pass_on(self, message: Message, read: Callable[[], Said], *, is_kept: bool = True) -> Outcome:
         """Act on a signed message and write it down.
 
-        read   : decodes the message
-        Raises : Refused; NotRecorded, after what was to be done at once is done, when the database is away
+        read    : decodes the message
+        is_kept : False for one that does nothing, and that a database that is away must not hold up
+        Raises  : Refused; NotRecorded, after what was to be done at once is done, when the database is away
         """
-        novelty: Novelty = self._seen.reserve(message.key, digest=message.digest, sent_at=message.sent_at)
+        novelty = self._seen.reserve(message.key, digest=message.digest, sent_at=message.sent_at)
         try:
             if novelty == "retry":
                 # Its content was acted on and is recorded.
                 outcome = Outcome(is_duplicate=True)
-                self._write(message, ())
             else:
-                said = _clean(read())
-                self.limits.admit(message.partner.partner_id, said.sightings, now_s=self._monotonic_s())
-                outcome = self._act(said)
-                # Not before its dangers are: a message that is taken is not taken again.
-                self._check_recorded(outcome)
-                self._write(message, said.sessions)
+                outcome = await self._on_thread(self._act, message.partner, read)
+            if is_kept:
+                await run_in_threadpool(self._record, outcome, message)
         except BaseException:
             self._seen.release(message.key)
             raise
         self._seen.finish(message.key)
         return outcome
 
-    def pass_on_unsigned(self, partner: Partner, said: Said) -> Outcome:
+    async def pass_on_unsigned(self, partner: Partner, said: Said) -> Outcome:
         """Act on what came under a token alone: a session's newest state, which may come any number of times.
 
         Raises : NotRecorded, TooMany
         """
-        said = _clean(said)
-        self.limits.admit(partner.partner_id, said.sightings, now_s=self._monotonic_s())
-        outcome = self._act(said)
-        self._check_recorded(outcome)
-        self._write(None, said.sessions)
+        outcome = await self._on_thread(self._act, partner, lambda: said)
+        await run_in_threadpool(self._record, outcome, None)
         return outcome
 
-    def _act(self, said: Said) -> Outcome:
+    def close(self) -> None:
+        self._acting.shutdown(wait=False, cancel_futures=True)
+
+    async def _on_thread(self, act: Callable[[Partner, Callable[[], Said]], Outcome], *given: Any) -> Outcome:
+        # Threads of their own: those that wait for the database may all be waiting.
+        return await asyncio.get_running_loop().run_in_executor(self._acting, act, *given)
+
+    def _act(self, partner: Partner, read: Callable[[], Said]) -> Outcome:
+        """Do what is to be done at once. Nothing in here waits for disk or database."""
+        said = _clean(read())
+        self.limits.admit(partner.partner_id, said.sightings, now_s=self._monotonic_s())
         # Before the sessions: one that ends is not found by its connector any more.
         for result in said.results:
             self._answer(result)
         for report in said.sessions:
             self.sessions.apply(report)
-        receipts: list[Receipt] = []
-        for place, sighting in enumerate(said.sightings):
+        receipts = []
+        for sighting in said.sightings:
             if sighting.operator and sighting.station and sighting.connector:
                 self.sessions.learn(sighting.operator, sighting.station, sighting.connector)
-            # The last one waits for all: they are written in order.
-            is_last = place == len(said.sightings) - 1
-            try:
-                receipts.append(
-                    self.desk.receive(sighting, wait_s=self._wait_s) if is_last else self.desk.take(sighting)[0]
-                )
-            except JournalBehind as error:
-                raise _not_recorded() from error
+            receipts.append(self.desk.take(sighting)[0])
         if said.measurements and self._measured is not None:
             self._measured(said.measurements)
         return Outcome(is_duplicate=False, receipts=tuple(receipts), said=said)
+
+    def _record(self, outcome: Outcome, message: Message | None) -> None:
+        """Wait until everything is written down, and write down the rest.
+
+        Raises : NotRecorded
+        """
+        is_away = self._monotonic_s() < self._away_until_s
+        try:
+            if outcome.said.sightings:
+                # The same again does nothing; written in order, the last one stands for all.
+                receipt = self.desk.receive(outcome.said.sightings[-1], wait_s=0.0 if is_away else self._wait_s)
+                if not receipt.recorded:
+                    raise self._found_away()
+                # It is back, the desk knows before us.
+                is_away = False
+        except JournalBehind as error:
+            raise _not_recorded() from error
+        if message is None and not outcome.said.sessions:
+            return
+        if is_away:
+            raise _not_recorded()
+        try:
+            with self._connect() as conn:
+                # Not before its dangers are: a message that is taken is not taken again.
+                if message is not None:
+                    _remember(conn, message, self._clock())
+                store(conn, outcome.said.sessions)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            _log.warning("a partner's message is not recorded", error=str(error).strip()[:200])
+            raise self._found_away() from error
+
+    def _found_away(self) -> Refused:
+        # Whoever comes next is told at once: those that wait would only take others' threads.
+        self._away_until_s = self._monotonic_s() + _AWAY_FOR_S
+        return _not_recorded()
 
     def _answer(self, result: StopResult) -> None:
         """Tell the desk what became of a stop of the partner's pile; of another's it is told nothing."""
@@ -203,24 +245,6 @@ class Gate:
             request.operator or "", request.station, request.connector
         )
         return session is not None and session == result.session_id
-
-    def _write(self, message: Message | None, reports: Iterable[SessionReport]) -> None:
-        reports = tuple(reports)
-        if message is None and not reports:
-            return
-        try:
-            with self._connect() as conn:
-                if message is not None:
-                    _remember(conn, message, self._clock())
-                store(conn, reports)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            _log.warning("a partner's message is not recorded", error=str(error).strip()[:200])
-            raise _not_recorded() from error
-
-    def _check_recorded(self, outcome: Outcome) -> None:
-        # Later ones are recorded after earlier ones.
-        if outcome.receipts and not outcome.receipts[-1].recorded:
-            raise _not_recorded()
 
 
 def _clean(said: Said) -> Said:

@@ -81,6 +81,12 @@ class NotUnderstood(Refused):
     reason = "not_understood"
 
 
+class Incomplete(NotUnderstood):
+    """The message is of the right form, and a part of it is missing."""
+
+    reason = "incomplete"
+
+
 class WronglyEncrypted(Refused):
     """The message is authentic but what it carries cannot be decrypted."""
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from alerts.charging.partners import cec_messages
 from alerts.charging.partners.bodies import read_body
@@ -35,6 +34,7 @@ from alerts.charging.partners.gate import Gate, Message
 from alerts.charging.partners.partner import Key, Partner, cec_keys
 from alerts.charging.partners.refusals import (
     IdReused,
+    Incomplete,
     NotAuthentic,
     NotRecorded,
     NotUnderstood,
@@ -63,6 +63,7 @@ _RET: dict[type[Refused], Ret] = {
     IdReused: BAD_PARAMETERS,
     TooLarge: BAD_PARAMETERS,
     WronglyEncrypted: BAD_PARAMETERS,
+    Incomplete: BAD_PARAMETERS,
     NotUnderstood: BAD_CONTENT,
     NotYours: BAD_CONTENT,
     TooMany: BUSY,
@@ -114,10 +115,7 @@ async def query_token(request: Request) -> Response:
     content = decrypted(envelope, keys)
     message = _message(gate, partner, envelope)
 
-    def read() -> Said:
-        return Said()
-
-    await run_in_threadpool(gate.pass_on, message, read)
+    await gate.pass_on(message, Said, is_kept=False)
     fields = by_name(content, ("OperatorID", "OperatorSecret"))
     answer: dict[str, Any] = {
         "OperatorID": envelope.operator_id,
@@ -184,7 +182,7 @@ async def _notified(
         sent_at=message.sent_at,
         received_at=gate.now(),
     )
-    outcome = await run_in_threadpool(gate.pass_on, message, lambda: read(content, context))
+    outcome = await gate.pass_on(message, lambda: read(content, context))
     problems = outcome.said.problems
     if problems:
         detail = "; ".join(problems) + "; the rest is taken"
@@ -197,7 +195,12 @@ async def _admitted(request: Request) -> tuple[Gate, Partner, Key, Envelope]:
     gate: Gate = request.app.state.gate
     request.state.cec_unreadable = True
     body = await read_body(request, most_bytes=request.app.state.settings.body_kib * 1024, check_type=False)
-    envelope = read_envelope(body)
+    try:
+        envelope = read_envelope(body)
+    except Incomplete:
+        # That is the protocol's to say; a body that is no object at all the web's, too.
+        request.state.cec_unreadable = False
+        raise
     request.state.cec_unreadable = False
     partner = gate.registry.of_operator(envelope.operator_id)
     valid = partner.valid("tcec102", gate.now()) if partner is not None else ()
@@ -207,7 +210,6 @@ async def _admitted(request: Request) -> tuple[Gate, Partner, Key, Envelope]:
     request.state.cec_keys = cec_keys(key)
     sent_at = envelope.at
     if sent_at is None:
-        request.state.cec_unreadable = False
         raise Stale("TimeStamp is not yyyyMMddHHmmss")
     gate.check_time(sent_at, name="TimeStamp")
     gate.count(partner)

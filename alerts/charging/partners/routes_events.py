@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from alerts.charging.partners.bodies import read_body
 from alerts.charging.partners.describing import EVENT_BODY, WEBHOOK_HEADERS, problems
@@ -33,7 +32,7 @@ async def push_event(request: Request, partner_id: str) -> Response:
     body = await read_body(request, most_bytes=request.app.state.settings.body_kib * 1024)
     message = _authentic(gate, partner_id, request, body)
     gate.count(message.partner)
-    outcome = await run_in_threadpool(gate.pass_on, message, lambda: _said(gate, message, body))
+    outcome = await gate.pass_on(message, lambda: _said(gate, message, body))
     return Response(msgspec.json.encode(answer(outcome)), media_type="application/json")
 
 

@@ -149,7 +149,7 @@ async def stop_result(request: Request, action_id: str) -> Response:
         StopResult(operator=operator, action_id=action, result=LATER[result], detail=f"OCPI {result}")  # type: ignore[arg-type]
         for operator in partner.operators
     )
-    await run_in_threadpool(gate.pass_on_unsigned, partner, Said(results=results))
+    await gate.pass_on_unsigned(partner, Said(results=results))
     return _answer(request, gate, None)
 
 
@@ -166,7 +166,7 @@ async def _session(request: Request, country_code: str, party_id: str, session_i
         is_whole=is_whole,
         received_at=gate.now(),
     )
-    await run_in_threadpool(gate.pass_on_unsigned, partner, said)
+    await gate.pass_on_unsigned(partner, said)
     return _answer(request, gate, None)
 
 

@@ -120,7 +120,8 @@ class PartnerSide:
 
         Raises : NeedsTls; UserMistake, when the address cannot be had
         """
-        app = create_app(self.gate(desk, measured=measured), self.sealer, self._settings, language=self._language)
+        gate = self.gate(desk, measured=measured)
+        app = create_app(gate, self.sealer, self._settings, language=self._language)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -147,6 +148,7 @@ class PartnerSide:
             finally:
                 server.should_exit = True
                 thread.join(_START_WITHIN_S)
+                gate.close()
 
     def close(self) -> None:
         self.client.close()

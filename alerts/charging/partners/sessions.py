@@ -135,7 +135,7 @@ class Sessions:
 def known_vin(said: str | None) -> str | None:
     """Return a VIN as it is stored, None when it is none: some piles send zeros or a licence plate."""
     vin = (said or "").strip().upper()
-    return vin if _VIN.fullmatch(vin) else None
+    return vin if _VIN.fullmatch(vin) and len(set(vin)) > 1 else None
 
 
 def store(conn: Connection, reports: Iterable[SessionReport]) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from config.errors import UserMistake
+
 Manner = Literal["obey", "refuse", "late", "silent"]
 MANNERS: tuple[Manner, ...] = ("obey", "refuse", "late", "silent")
 # Later than the desk's patience with its first request, sooner than with its second.
@@ -26,7 +28,7 @@ class StopAsked:
 
 
 class SimulatedOperator(ThreadingHTTPServer):
-    """Listens on a free port of this machine. The manner may depend on the station.
+    """Listens on this machine, on any free port when it is 0. The manner may depend on the station.
 
     manner : by station
     late_s : how late "late" is
@@ -42,8 +44,12 @@ class SimulatedOperator(ThreadingHTTPServer):
         *,
         late_s: float = _LATE_S,
         asked: Callable[[StopAsked], None] | None = None,
+        port: int = 0,
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Stop)
+        try:
+            super().__init__(("127.0.0.1", port), _Stop)
+        except OSError as error:
+            raise UserMistake(f"port {port} cannot be listened on ({error.strerror}): choose another") from error
         self.manner = manner
         self.late_s = late_s
         self._asked = asked
@@ -138,9 +144,13 @@ def simulated_operator(
     *,
     late_s: float = _LATE_S,
     asked: Callable[[StopAsked], None] | None = None,
+    port: int = 0,
 ) -> Iterator[SimulatedOperator]:
-    """Run a simulated operator for as long as the caller needs it."""
-    with SimulatedOperator(manner, late_s=late_s, asked=asked) as server:
+    """Run a simulated operator for as long as the caller needs it.
+
+    Raises : UserMistake, when its port is taken
+    """
+    with SimulatedOperator(manner, late_s=late_s, asked=asked, port=port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="operator", daemon=True)
         thread.start()
         try:

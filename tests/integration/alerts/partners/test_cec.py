@@ -134,7 +134,7 @@ def test_another_partners_station_is_refused(world, cec):
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"", 400), (b"{", 400), (b"[]", 400), (b"{}", 400), (b"\xff", 400), (b'{"OperatorID":"MA0000001"}', 400)],
+    [(b"", 400), (b"{", 400), (b"[]", 400), (b"{}", 200), (b"\xff", 400), (b'{"OperatorID":"MA0000001"}', 200)],
 )
 def test_what_is_no_request_is_answered_in_the_protocol(cec, body, status):
     answer = cec.post("notification_alarmInfo", body)
@@ -226,3 +226,11 @@ def test_a_database_that_is_away_is_told_after_the_danger_was_handed_on(world, c
     assert (answer.status_code, answer.json()["Ret"]) == (503, -1)
     assert len(world.desk.sightings) == 1
     assert json.loads(answer.text)["Msg"]
+
+
+def test_a_token_is_had_while_the_database_is_away(world, cec):
+    world.side._pool.close()
+    assert cec.log_in()["AccessToken"]
+    answer = cec.post("notification_alarmInfo", cec.sealed({"AlarmInfos": [ALARM]}))
+    assert (answer.status_code, answer.json()["Ret"]) == (503, -1)
+    assert len(world.desk.sightings) == 1

@@ -1,14 +1,17 @@
 """Signed CloudEvents against a server that runs; what signs them is the package of Standard Webhooks' authors."""
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
 
 from config.settings import PartnerSettings
-from tests.partners import anomaly, event
+from tests.partners import RecordingDesk, anomaly, event
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +233,25 @@ def test_the_page_and_the_description_are_served(world):
     assert "forewarn.charging.anomaly.v1" in page.text
     assert httpx.get(f"{world.url}/openapi.json").json()["openapi"].startswith("3.")
     assert httpx.get(f"{world.url}/nothing").json()["reason"] == "no_such_address"
+
+
+def test_dangers_do_not_wait_for_those_that_wait_for_the_database(world_of):
+    """Forty messages that wait for a database that is away, and a danger behind them."""
+    slow = threading.Event()
+
+    class Waiting(RecordingDesk):
+        def receive(self, sighting, *, wait_s=2.0):
+            slow.wait(min(wait_s, 2.0))
+            return msgspec.structs.replace(self.take(sighting)[0], recorded=False)
+
+    desk = Waiting()
+    world = world_of(desk=desk)
+    world.add("sun", "sun")
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(world.push, "sun", anomaly(id=f"A{n}", connector=str(n))) for n in range(60)]
+        deadline = time.monotonic() + 5
+        while len(desk.sightings) < 60:
+            assert time.monotonic() < deadline, f"{len(desk.sightings)} of 60 were acted on"
+            time.sleep(0.005)
+        slow.set()
+        assert {answer.result().status_code for answer in asked} == {503}

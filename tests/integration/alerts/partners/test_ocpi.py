@@ -112,3 +112,8 @@ def test_a_result_of_a_command_nobody_gave_changes_nothing(world):
     assert world.desk.answers == []
     assert ask(world, "POST", f"{path}/nothing", {"result": "ACCEPTED"}).status_code == 400
     assert ask(world, "POST", f"{path}/{known}", {"result": "MAYBE"}).status_code == 400
+
+
+def test_a_method_that_is_none_is_told_those_that_are(world):
+    answer = ask(world, "DELETE", ADDRESS)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH, PUT")

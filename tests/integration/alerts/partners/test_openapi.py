@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from standardwebhooks.webhooks import Webhook
 
+from alerts.charging.partners.webhooks import secret_of, sign
 from tests.partners import CLIENT
 
-EXAMPLES = 40
+EXAMPLES = 12
 load_all_checks()
 CHECKS = [
     schemathesis.checks.CHECKS.get_one("not_a_server_error"),
@@ -91,7 +91,7 @@ def test_nothing_is_found_by_who_has_no_key(world, operation, mode):
 def test_nothing_is_found_in_signed_events(world, mode):
     world.add("star", "star")
     events = "/v1/partners/{partner_id}/events"
-    secret = world.secret("star")
+    secret = secret_of(world.secret("star"))
 
     @hypothesis.given(case=_schema(world)[events]["POST"].as_strategy(generation_mode=_mode(mode)))
     @_settings()
@@ -103,7 +103,8 @@ def test_nothing_is_found_in_signed_events(world, mode):
             {
                 "webhook-id": message_id,
                 "webhook-timestamp": str(int(at.timestamp())),
-                "webhook-signature": Webhook(secret).sign(message_id, at.replace(tzinfo=None), body.decode()),
+                # Not every body is text, and the package of Standard Webhooks' authors signs nothing else.
+                "webhook-signature": sign(secret, message_id=message_id, timestamp=int(at.timestamp()), body=body),
             }
         )
         answer = CLIENT.post(

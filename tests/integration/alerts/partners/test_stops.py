@@ -114,7 +114,7 @@ def running(settings: Settings) -> Iterator[World]:
         assert not failed, failed
 
 
-def until(condition: Callable[[], bool], *, within_s: float = 15) -> None:
+def until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "not in time"
