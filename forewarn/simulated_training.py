@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,16 @@ from forewarn.fleet_frames import CarsFrames, simulated
 from forewarn.kept_baselines import Baselines, keep_baselines, kept_baselines
 from forewarn.simulator.fleet import DEFAULT_FAULTY_SHARE, FleetPlan
 from models.baselines import features_asked, fit_baselines
-from models.dataset import KnownFleet, NotEnoughData, Stored, joined_datasets, joined_fleet, known_fleet, training_rows
+from models.dataset import (
+    KnownFleet,
+    NotEnoughData,
+    Stored,
+    joined_datasets,
+    joined_fleet,
+    known_fleet,
+    no_findings,
+    training_rows,
+)
 from models.decision import usual_rule
 from models.features import Feature, columns_of
 from models.fleet_scores import ModeModel
@@ -156,26 +164,38 @@ def _known(features: list[Feature], plan: FleetPlan, number: int, cars: CarsFram
     ill = DEFAULT_FAULTY_SHARE / max(plan.faulty_share, 1e-9)
     well = (1 - DEFAULT_FAULTY_SHARE) / max(1 - plan.faulty_share, 1e-9)
     weight = pd.Series(np.where(breaks, ill, well), index=stored.vehicles["vehicle_id"].to_numpy())
-    return replace(known_fleet(stored, features, until=plan.end, weight=weight), findings=_findings(cars, ids))
+    return replace(
+        known_fleet(stored, features, until=plan.end, weight=weight), findings=_findings(cars, ids, plan.end)
+    )
 
 
-def _findings(cars: CarsFrames, ids: Mapping[str, int]) -> pd.DataFrame:
-    """Return what a workshop would say of every car: faults that are there, lamps that have nothing behind them."""
+def _findings(cars: CarsFrames, ids: Mapping[str, int], until: datetime) -> pd.DataFrame:
+    """Return what a workshop would say of every car: faults and since when, and lamps that have nothing behind them."""
     mode_of = {lamp: mode.key for mode in fault_modes().values() for lamp in mode.lamps}
-    faults, lamps = cars.truth.faults, cars.truth.findings
-    vain = lamps[lamps["finding"] == "not_confirmed"]
-    told: list[dict[str, Any]] = [
-        *(
-            {"vehicle_id": ids[vin], "fault_mode": mode, "found_at": at, "confirmed": True}
-            for vin, mode, at in zip(faults["vin"], faults["fault_mode"], faults["onset_at"], strict=True)
-        ),
-        *(
-            {"vehicle_id": ids[vin], "fault_mode": mode_of[code], "found_at": at, "confirmed": False}
-            for vin, code, at in zip(vain["vin"], vain["code"], vain["found_at"], strict=True)
-        ),
-    ]
-    frame = pd.DataFrame(told, columns=["vehicle_id", "fault_mode", "found_at", "confirmed"])
-    return frame.assign(found_at=pd.to_datetime(frame["found_at"], utc=True))
+    said = cars.truth.findings
+    repaired = said[said["finding"] == "confirmed"].groupby("vin")["found_at"].min()
+    faults = cars.truth.faults
+    ill = pd.DataFrame(
+        {
+            "vehicle_id": faults["vin"].map(ids),
+            "fault_mode": faults["fault_mode"],
+            "found_at": faults["vin"].map(repaired).fillna(pd.Timestamp(until)),
+            "confirmed": True,
+            "since": faults["onset_at"],
+        }
+    )
+    vain = said[said["finding"] == "not_confirmed"]
+    well = pd.DataFrame(
+        {
+            "vehicle_id": vain["vin"].map(ids),
+            "fault_mode": vain["code"].map(mode_of),
+            "found_at": vain["found_at"],
+            "confirmed": False,
+            "since": vain["found_at"],
+        }
+    )
+    some = [frame for frame in (ill, well) if not frame.empty]
+    return pd.concat(some, ignore_index=True) if some else no_findings()
 
 
 def train_on(

@@ -30,7 +30,14 @@ TRAINING_D = 365
 MOST_VEHICLES, CHUNK_VEHICLES = 2000, 100
 
 
-FINDINGS = ("vehicle_id", "fault_mode", "found_at", "confirmed")
+FINDINGS = ("vehicle_id", "fault_mode", "found_at", "confirmed", "since")
+
+
+def no_findings() -> pd.DataFrame:
+    """Return what is known where no workshop said anything."""
+    nothing = pd.DataFrame(columns=list(FINDINGS))
+    instants = {name: pd.to_datetime(nothing[name], utc=True) for name in ("found_at", "since")}
+    return nothing.assign(**instants, confirmed=nothing["confirmed"].astype(bool))
 
 
 class NotEnoughData(UserMistake):
@@ -60,8 +67,9 @@ class KnownFleet:
     first_day  : of the first reading
     last_heard : Series of UTC days by vehicle_id: the last with readings
     weight     : Series by vehicle_id: how many cars of the fleet that will be scored each stands for; None is one each
-    findings   : DataFrame as in ``models.labels.without_unfounded``: what workshops found. A lamp with nothing behind
-                 it is no example; a car whose fault was found is none of a needless call, lamp or not
+    findings   : DataFrame of FINDINGS: what workshops found, when, and since when the fault had been there (NaT: the
+                 mode's horizon). A lamp with nothing behind it is no example of a fault, nor is a car whose fault was
+                 found without a lamp one of a healthy car
     """
 
     rows: pd.DataFrame
@@ -71,7 +79,7 @@ class KnownFleet:
     last_heard: pd.Series
     until: datetime
     weight: "pd.Series[float] | None" = None
-    findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FINDINGS))
+    findings: pd.DataFrame = field(default_factory=no_findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +198,10 @@ def read_known_fleet(
         )
         own = Stored(aggregates, lamps[lamps["vehicle_id"].isin(ids)], some)
         parts.append(known_fleet(own, features, until=as_of, weight=weight[weight.index.isin(ids)]))
-    return replace(joined_fleet(parts), findings=findings)
+    return replace(
+        joined_fleet(parts),
+        findings=findings.assign(since=pd.to_datetime(pd.Series(pd.NaT, index=findings.index), utc=True)),
+    )
 
 
 def _sample(vehicle_ids: "pd.Series[int]", with_lamps: NDArray[Any], *, most: int, seed: int) -> "pd.Series[float]":
@@ -260,6 +271,7 @@ def training_rows(mode: FaultMode, features: Sequence[Feature], fleet: KnownFlee
         heard = fleet.last_heard.reindex(vehicle_of_row[today])
         came_on[today] = lamp_labels(mode, episodes, heard, as_of=as_of, until=fleet.until).to_numpy()
         learnt[today] = step % STEP_D == 0
+    came_on[(came_on == 0) & _ill(mode, found, vehicle_of_row.to_numpy(), day_of_row)] = np.nan
     known = ~np.isnan(came_on)
     vehicle_id = vehicle_of_row[known].to_numpy(dtype=np.int64)
     weight: NDArray[np.float64] = np.ones(len(vehicle_id))
@@ -275,6 +287,22 @@ def training_rows(mode: FaultMode, features: Sequence[Feature], fleet: KnownFlee
         episodes=episodes[episodes["vehicle_id"].isin(able)],
         spared=frozenset(found["vehicle_id"].tolist()),
     )
+
+
+def _ill(
+    mode: FaultMode, found: pd.DataFrame, vehicle_id: NDArray[np.int64], as_of: NDArray[np.datetime64]
+) -> NDArray[np.bool_]:
+    """Say in which rows the fault was there by what a workshop found later. Nobody can call those cars healthy."""
+    ill = np.zeros(len(vehicle_id), dtype=bool)
+    since = found["since"].fillna(found["found_at"] - pd.Timedelta(days=mode.horizon_d))
+    order = np.argsort(vehicle_id, kind="stable")
+    owner = vehicle_id[order]
+    for vehicle, first, last in zip(
+        found["vehicle_id"], day_numbers(since), day_numbers(found["found_at"]), strict=True
+    ):
+        own = order[np.searchsorted(owner, vehicle) : np.searchsorted(owner, vehicle, side="right")]
+        ill[own] |= (as_of[own] >= first) & (as_of[own] <= last)
+    return ill
 
 
 def joined_datasets(parts: Sequence[Dataset]) -> Dataset:

@@ -276,10 +276,11 @@ def _of_column(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles
 
 
 def _days_left(column: str, level: Floats, trend: Floats) -> Floats:
-    limit = quantities()[column].limit
-    if limit is None:
+    quantity = quantities().get(column)
+    limit = None if quantity is None else quantity.limit
+    if quantity is None or limit is None:
         raise ValueError(f"config/quantities.toml knows no limit of {column}, so nobody can say when it is reached")
-    towards = 1.0 if quantities()[column].worst == "high" else -1.0
+    towards = 1.0 if quantity.worst == "high" else -1.0
     left = ratio(np.maximum(towards * (limit - level), 0.0), towards * trend)
     standing = ~np.isnan(trend) & (towards * trend <= 0)
     return np.where(standing, MOST_LEFT_D, np.minimum(left, MOST_LEFT_D))

@@ -19,6 +19,11 @@ STATISTICS = ("n", "sum", "sumsq", "min", "max")
 
 # Air presses on a tyre from outside with so much (kPa); gauges read what is beyond it.
 _AIR_KPA, _ZERO_C, _TYRE_AT_C = 101.3, -273.15, 20.0
+# Open-circuit voltage of a cell of nickel, manganese and cobalt by its charge, as published curves have it within some
+# 20 mV. Below 3.42 V a cell may be one of iron phosphate, whose curve is so flat that no voltage tells its charge.
+_NMC_SOC_PCT = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+_NMC_V = (3.0, 3.35, 3.45, 3.55, 3.60, 3.64, 3.70, 3.79, 3.89, 3.99, 4.08, 4.18)
+_NOT_IRON_V = 3.42
 # A full lead-acid battery of six cells stands at this; chargers give about 3 mV a cell less for each degree warmer.
 _FULL_12V, _CHARGE_V_PER_C, _CHARGE_AT_C = 12.6, 0.018, 25.0
 # Less than that from the 12 V battery is no starter.
@@ -93,6 +98,15 @@ def _lag(sums: Sums) -> Floats:
     return -sums.mean("cell_low_dev_mv") - sums.mean("cell_high_dev_mv")
 
 
+def _behind(sums: Sums) -> Floats:
+    # The pack's median cell, at rest, says how steep the curve is there.
+    median_v = sums.mean("cell_max_v") - sums.mean("cell_high_dev_mv") / 1000
+    steps = np.diff(_NMC_V) * 1000 / np.diff(_NMC_SOC_PCT)
+    middle_v = (np.array(_NMC_V[1:]) + np.array(_NMC_V[:-1])) / 2
+    mv_per_pct = np.interp(median_v, middle_v, steps)
+    return np.where(median_v >= _NOT_IRON_V, -sums.mean("cell_low_dev_mv") / mv_per_pct, np.nan)
+
+
 def _spread_per_ampere(sums: Sums) -> Floats:
     return _ratio(sums.mean("cell_spread_mv"), _at_least(sums.rms("pack_a"), _LEAST_A))
 
@@ -148,6 +162,7 @@ def _between(highest: str, other: str) -> Callable[[Sums], Floats]:
 _LOAD = ("motor_nm", "motor_rpm")
 _FORMULAS: Mapping[str, _Formula] = {
     "cell_mirror_mv": _Formula(("cell_low_dev_mv", "cell_high_dev_mv"), _mirrored),
+    "cell_behind_pct": _Formula(("cell_low_dev_mv", "cell_high_dev_mv", "cell_max_v"), _behind),
     "cell_lag_mv": _Formula(("cell_low_dev_mv", "cell_high_dev_mv"), _lag),
     "cell_spread_mohm": _Formula(("cell_spread_mv", "pack_a"), _spread_per_ampere),
     "cell_step_mohm": _Formula(("cell_spread_mv", "pack_a"), _step_per_ampere, of_day=True),

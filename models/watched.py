@@ -58,6 +58,7 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     "hv_self_discharge": (
         Watch("cell_low_dev_mv", -1, REST, (*GROWS, ("level", MONTH_D), ("deviation", WEEK_D))),
         Watch("cell_lag_mv", +1, REST),
+        Watch("cell_behind_pct", +1, REST, (*GROWS, ("lowest", WEEK_D), ("level", MONTH_D), ("trend", 14))),
         Watch("cell_spread_mv", +1, REST, STANDS),
         Watch("cell_low_dev_mv", -1, CHARGE, STANDS),
         Watch("battery_hot_spot_k", +1, REST, COMPARED),

@@ -46,14 +46,14 @@ def lamps(rows: list[tuple[int, datetime, str, str]]) -> pd.DataFrame:
 
 
 def battery_fleet(*, vehicles: int, failing: int, days: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Aggregates of 12 V batteries and their lamps: the first ``failing`` cars lose 40 mV a day until the lamp."""
+    """Aggregates of 12 V batteries and their lamps: the first ``failing`` cars lose 30 mV a day until the lamp."""
     random = np.random.default_rng(seed)
     rows, lit = [], []
     for vehicle in range(1, vehicles + 1):
         level = random.normal(12.6, 0.05)
         lamp = int(random.integers(days // 3, days)) if vehicle <= failing else None
         for at in range(days):
-            sag = 0.0 if lamp is None else 0.04 * max(0, 20 - (lamp - at))
+            sag = 0.0 if lamp is None else 0.03 * max(0, 30 - (lamp - at))
             for regime, base in (("rest", level), ("drive", 14.0)):
                 values = base - sag + random.normal(0, 0.02, 4)
                 rows.append((vehicle, at, at + int(random.random() < 0.05), regime, values.tolist()))

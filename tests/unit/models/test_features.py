@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from models.features import REGIMES, Feature, as_table, feature_rows, feature_rows_of_days, from_table
+from models.features import MOST_LEFT_D, REGIMES, Feature, as_table, feature_rows, feature_rows_of_days, from_table
 from tests.unit.models.frames import aggregates, day
 
 COLUMN = "lv_battery_v"
@@ -14,8 +14,10 @@ AS_OF = day(40)
 EVERY_KIND = [
     Feature(COLUMN, regime, kind, window_d)
     for regime in REGIMES
-    for kind in ("level", "lowest", "highest", "deviation", "recent", "trend", "change", "drift")
+    for kind in ("level", "lowest", "highest", "deviation", "recent", "trend", "change", "since", "loaded", "drift")
     for window_d in (1, 7, 28)
+] + [
+    Feature("lv_rest_drop_v", regime, kind, 7) for regime in REGIMES for kind in ("level", "highest", "trend", "since")
 ]
 
 
@@ -51,6 +53,52 @@ def test_trend_needs_three_days():
 def test_change_compares_with_the_cars_own_weeks_before():
     rows = [(7, 39, 39, "rest", [12.0]), (7, 20, 20, "rest", [12.6]), (7, 4, 4, "rest", [99.0])]
     assert value(rows, Feature(COLUMN, "rest", "change", 7)) == [pytest.approx(-0.6)]
+
+
+def test_since_compares_with_the_weeks_before_the_last_four():
+    rows = [(7, 39, 39, "rest", [12.0]), (7, 20, 20, "rest", [99.0]), (7, 4, 4, "rest", [12.6])]
+    assert value(rows, Feature(COLUMN, "rest", "since", 7)) == [pytest.approx(-0.6)]
+    assert value(rows[:2], Feature(COLUMN, "rest", "since", 7)) == [pytest.approx(np.nan, nan_ok=True)]
+
+
+def test_loaded_is_what_the_load_does_to_the_level():
+    rows = [(7, 39, 39, "drive", [14.2]), (7, 35, 35, "rest", [12.6, 12.4]), (7, 20, 20, "rest", [99.0])]
+    assert value(rows, Feature(COLUMN, "drive", "loaded", 7)) == [pytest.approx(1.7)]
+    assert value(rows[:1], Feature(COLUMN, "drive", "loaded", 7)) == [pytest.approx(np.nan, nan_ok=True)]
+
+
+def pads(front, rear):
+    """Wear of the two axles, day by day up to the last before AS_OF."""
+    days = range(40 - len(front), 40)
+    both = [
+        aggregates([(7, at, at, "drive", [worn]) for at, worn in zip(days, axle, strict=True)], column=column)
+        for axle, column in ((front, "pad_wear_front_pct"), (rear, "pad_wear_rear_pct"))
+    ]
+    return both[0].merge(both[1])
+
+
+def pad_value(kind, front, rear, window_d=4):
+    feature = Feature("pad_wear_pct", "drive", kind, window_d)
+    return feature_rows(pads(front, rear), [feature], as_of=AS_OF)[feature.name].tolist()
+
+
+def test_the_worse_axle_speaks_feature_by_feature():
+    front, rear = [60, 60, 60, 60], [40, 42, 44, 46]
+    assert pad_value("level", front, rear) == [60]
+    assert pad_value("trend", front, rear) == [pytest.approx(2)]
+
+
+def test_days_left_are_those_to_the_limit_at_the_present_rate():
+    # Lamp at 84: the rear is at 43 on average and gains 2 a day, the front stands still.
+    assert pad_value("left", [60, 60, 60, 60], [40, 42, 44, 46]) == [pytest.approx((84 - 43) / 2)]
+    assert pad_value("left", [60, 60, 60, 60], [46, 44, 42, 40]) == [MOST_LEFT_D]
+    assert pad_value("left", [90, 91, 92, 93], [10, 10, 10, 10]) == [0]
+    assert pad_value("left", [60, 61], [10, 10]) == [pytest.approx(np.nan, nan_ok=True)]
+
+
+def test_days_left_need_a_limit():
+    with pytest.raises(ValueError, match="no limit of lv_rest_drop_v"):
+        value([(7, 39, 39, "rest", [12.0])], Feature("lv_rest_drop_v", "rest", "left", 7))
 
 
 def test_recent_halves_a_weight_with_every_third_of_the_window():

@@ -1,7 +1,9 @@
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
+from config.decision import decision_policy
 from config.faults import fault_modes
 from models.decision import Hysteresis
 from models.labels import lamps_of
@@ -9,6 +11,7 @@ from models.thresholds import Outcome, choose_threshold, outcome_of, scored_grid
 from tests.unit.models.frames import day, lamps
 
 MODE = fault_modes()["dcdc"]
+POLICY = decision_policy()
 AT_ONCE = Hysteresis(opens=1, of=1, closes_below=0.5, closes_after=2)
 TWICE = Hysteresis(opens=2, of=3, closes_below=0.5, closes_after=2)
 
@@ -26,7 +29,7 @@ def grid(by_car, lit, **options):
 
 
 def outcome(scored, threshold, rule=AT_ONCE):
-    found = outcome_of(scored, threshold, horizon_d=10, rule=rule)
+    found = outcome_of(scored, threshold, horizon_d=10, rule=rule, policy=POLICY)
     return found.caught, found.missed, found.false
 
 
@@ -69,7 +72,8 @@ def test_weights_say_how_many_cars_each_stands_for():
 
 
 def chosen(scored, **options):
-    asked = {"horizon_d": 10, "rule": AT_ONCE, "missed_cost": 1.0, "least": 0.05, "most_false": 1e9} | options
+    policy = msgspec.structs.replace(POLICY, least_probability=options.pop("least", 0.05))
+    asked = {"horizon_d": 10, "rule": AT_ONCE, "policy": policy, "missed_cost": 1.0, "most_false": 1e9} | options
     return choose_threshold(scored, **asked)
 
 
@@ -97,7 +101,17 @@ def test_nobody_is_called_for_hopeless_chances():
 
 
 def test_figures():
-    found = Outcome(0.5, caught=8, missed=2, false=2, car_months=4000)
+    found = Outcome(0.5, caught=8, missed=2, worth=6, false=2, car_months=4000)
     assert found.f1 == pytest.approx(0.8)
     assert found.false_per_1000_car_months == 0.5
-    assert found.cost(3) == 8
+    assert found.cost(3) == 3 * (2 + 8 - 6) + 2
+
+
+def test_an_early_warning_is_worth_more_than_a_late_one():
+    early = grid({1: [0.9] * 20, 2: [0.1] * 20}, [(1, 21)])
+    late = grid({1: [0.1] * 18 + [0.9] * 2, 2: [0.1] * 20}, [(1, 21)])
+    found = [outcome_of(one, 0.5, horizon_d=30, rule=AT_ONCE, policy=POLICY) for one in (early, late)]
+    assert [one.caught for one in found] == [1, 1]
+    assert found[0].worth == 1
+    # Two days of the fourteen that are worth all of it, the last at 07:00.
+    assert found[1].worth == pytest.approx(POLICY.late_value + (1 - POLICY.late_value) * 2 / POLICY.full_lead_d)

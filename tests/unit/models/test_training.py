@@ -7,14 +7,15 @@ import pytest
 
 from config.faults import fault_modes
 from models.dataset import LEAST_HISTORY_D, NotEnoughData, Stored, known_fleet, training_days, training_rows
-from models.features import Feature
+from models.features import PEER_OF, Feature
 from models.training import fit_mode, out_of_fold, seen_features
 from models.watched import features_of
 from tests.unit.models.frames import battery_fleet, day
 
 MODE = fault_modes()["lv_battery"]
 DAYS = 60
-FEATURES = tuple(feature for feature in features_of(MODE) if feature.column == "lv_battery_v")
+# Those that need nothing but the battery itself.
+FEATURES = tuple(f for f in features_of(MODE) if f.column == "lv_battery_v" and f.kind not in PEER_OF)
 
 
 def stored(**fleet):

@@ -82,7 +82,7 @@ def test_the_chart_shows_what_was_known_and_until_when_a_lamp_is_expected() -> N
     assert len(readings["x"]) == 40
     assert len(daily["x"]) == 20
     assert figure["empty"] is None
-    assert figure["layout"]["xaxis"]["range"] == ["2026-01-04T00:00:00+00:00", "2026-03-15T00:00:00+00:00"]
+    assert figure["layout"]["xaxis"]["range"] == ["2026-01-04T00:00:00+00:00", "2026-03-31T00:00:00+00:00"]
     assert {12.6} == {shape["y0"] for shape in figure["layout"]["shapes"] if shape.get("yref") == "y"}
 
 
