@@ -9,8 +9,9 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from alerts.dealer_hours import read_stored_hours
 from alerts.dealers import EARTH_RADIUS_KM, Dealer, Place, great_circle_km
-from alerts.opening_hours import is_open, next_opening, parse_hours
+from alerts.opening_hours import is_open, next_opening
 from config import sql
 
 # Free pick-up, by the terms of the service.
@@ -180,8 +181,8 @@ def _choice(candidate: Candidate, distance_km: float, now: datetime) -> Choice |
     dealer = candidate.dealer
     open_now: bool | None = None
     opens_at: datetime | None = None
-    if dealer.hours is not None:
-        hours = parse_hours(dealer.hours)
+    hours = read_stored_hours(dealer.dealer_id, dealer.hours, zone=dealer.time_zone, country=dealer.country)
+    if hours is not None:
         open_now = is_open(hours, now, zone=dealer.time_zone, country=dealer.country)
         opens_at = next_opening(hours, now, zone=dealer.time_zone, country=dealer.country)
         if opens_at is None:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import class_row
 
-from alerts.opening_hours import Hours, Interval, open_intervals, parse_hours
+from alerts.dealer_hours import read_stored_hours
+from alerts.opening_hours import Hours, Interval, open_intervals
 from config import sql
 
 Connection = psycopg.Connection[Any]
@@ -70,7 +71,9 @@ def make_slots(conn: Connection, *, now: datetime, days: int) -> int:
         dealers = cursor.execute(sql.load(__package__, "dealers_with_book")).fetchall()
     rows = []
     for dealer in dealers:
-        hours = parse_hours(dealer.hours)
+        hours = read_stored_hours(dealer.dealer_id, dealer.hours, zone=dealer.time_zone, country=dealer.country)
+        if hours is None:
+            continue
         today = now.astimezone(ZoneInfo(dealer.time_zone)).date()
         for day in (today + timedelta(days=ahead) for ahead in range(days)):
             rows += [

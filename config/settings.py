@@ -150,13 +150,13 @@ class WebSettings(_Group):
     @property
     def is_secure(self) -> bool:
         """Tell whether browsers reach the work list by TLS, Forewarn's own or a proxy's."""
-        return self.cert_file is not None or self.proxy is not None
+        return self.cert_file is not None or bool(listed(self.proxy))
 
     @property
     def address(self) -> str:
         """Return the address of the work list, for people."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        if self.proxy is not None and self.names:
+        if listed(self.proxy) and self.names:
             return f"https://{listed(self.names)[0]}/"
         if self.cert_file is not None:
             return f"https://{listed(self.names)[0] if self.names else host}:{self.port}/"

@@ -195,7 +195,7 @@ def _findings(cars: CarsFrames, ids: Mapping[str, int], until: datetime) -> pd.D
         {
             "vehicle_id": faults["vin"].map(ids),
             "fault_mode": faults["fault_mode"],
-            "found_at": faults["vin"].map(repaired).fillna(pd.Timestamp(until)),
+            "found_at": pd.to_datetime(faults["vin"].map(repaired.to_dict()), utc=True).fillna(pd.Timestamp(until)),
             "confirmed": True,
             "since": faults["onset_at"],
         }

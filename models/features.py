@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from config.quantities import quantities
 from models.days import day_numbers, midnight
-from models.quantities import STATISTICS, members, signals_behind, statistics
-from models.windows import Floats, Ints, Rows, beginning, ratio, window
+from models.quantities import STATISTICS, Sums, members, signals_behind, statistics
+from models.windows import Floats, Ints, OneDay, Rows, beginning, ratio, window
 
 Regime = Literal["rest", "drive", "charge"]
 Kind = Literal[
@@ -163,7 +163,8 @@ def feature_rows_of_days(
     asked, back = np.unique(instants, return_inverse=True)
     columns = [f"{column}__{statistic}" for column in columns_of(features) for statistic in STATISTICS]
     known = _received_before(
-        aggregates[["vehicle_id", "day", "received_on", "regime", *columns]],
+        aggregates,
+        ["vehicle_id", "day", "received_on", "regime", *columns],
         first=asked[0] - np.timedelta64(reach_of(features), "D"),
         as_of=asked[-1],
     )
@@ -199,11 +200,20 @@ def feature_rows_of_days(
     return pd.DataFrame(np.concatenate(tables)[order], index=index, columns=names, dtype=np.float64)
 
 
-def _received_before(aggregates: pd.DataFrame, *, first: np.datetime64, as_of: np.datetime64) -> pd.DataFrame:
-    day = day_numbers(aggregates["day"])
-    rows = (day_numbers(aggregates["received_on"]) < as_of) & (day >= first) & (day < as_of)
+def _received_before(
+    aggregates: pd.DataFrame, columns: Sequence[str], *, first: np.datetime64, as_of: np.datetime64
+) -> pd.DataFrame:
+    day, received_on = day_numbers(aggregates["day"]), day_numbers(aggregates["received_on"])
+    vehicle, regime = aggregates["vehicle_id"].to_numpy(dtype=np.int64), aggregates["regime"].to_numpy()
+    rows = np.flatnonzero((received_on < as_of) & (day >= first) & (day < as_of))
     # In a fixed order, so that sums are the same to the last bit whatever else the frame holds.
-    return aggregates.loc[rows].sort_values(["vehicle_id", "day", "regime", "received_on"], kind="stable")
+    name = np.unique(regime.astype(str), return_inverse=True)[1]
+    order = np.lexsort((received_on[rows], name[rows], day[rows], vehicle[rows]))
+    rows = rows[order]
+    if len(rows) == len(aggregates) and (np.diff(rows) == 1).all():
+        # A fleet's frame is large: it is not copied to be put into the order in which it came.
+        return aggregates
+    return aggregates[list(columns)].iloc[rows]
 
 
 def _values(
@@ -213,8 +223,8 @@ def _values(
     regime = frame["regime"].to_numpy()
     values = np.empty((len(features), len(as_of), vehicles))
     for state in dict.fromkeys(feature.regime for feature in features):
-        those = regime == state
-        sums = frame[those]
+        those = np.flatnonzero(regime == state)
+        sums = Sums(frame, those)
         for column in dict.fromkeys(feature.column for feature in features if feature.regime == state):
             own = [at for at, f in enumerate(features) if (f.column, f.regime) == (column, state)]
             worst: Floats | None = None
@@ -223,8 +233,8 @@ def _values(
                 asked = [features[at] for at in own]
                 found = _of_column(rows, asked, as_of=as_of, vehicles=vehicles)
                 if any(feature.kind == "loaded" for feature in asked):
-                    calm = regime == "rest"
-                    resting = Rows(vehicle[calm], day[calm], lag[calm], statistics(frame[calm], member))
+                    calm = np.flatnonzero(regime == "rest")
+                    resting = Rows(vehicle[calm], day[calm], lag[calm], statistics(Sums(frame, calm), member))
                     found -= _at_rest(resting, asked, as_of=as_of, vehicles=vehicles)
                 worst = found if worst is None else _worse(column, [features[at] for at in own], worst, found)
             assert worst is not None
@@ -253,16 +263,21 @@ def _of_column(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles
     kinds: dict[int, set[str]] = {}
     for feature in features:
         kinds.setdefault(feature.window_d, set()).update(_INGREDIENT.get(feature.kind, (feature.kind,)))
-    windows = {days: window(rows, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
+    known: Rows | OneDay = rows
+    if len(as_of) == 1:
+        # "drift" looks at a car's first days, which are no window.
+        reach_d = max(feature.window_d if feature.kind == "drift" else feature.reach_d for feature in features)
+        known = OneDay(rows, as_of=int(as_of[0]), reach_d=reach_d, vehicles=vehicles)
+    windows = {days: window(known, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
     values = np.empty((len(features), len(as_of), vehicles))
     for at, feature in enumerate(features):
         now, before = windows[feature.window_d], feature.window_d
         match feature.kind:
             case "change":
-                past = window(rows, PAST_D, ["level"], before=before, as_of=as_of, vehicles=vehicles)
+                past = window(known, PAST_D, ["level"], before=before, as_of=as_of, vehicles=vehicles)
                 values[at] = now["level"] - past["level"]
             case "since":
-                past = window(rows, LONG_PAST_D, ["level"], before=before + PAST_D, as_of=as_of, vehicles=vehicles)
+                past = window(known, LONG_PAST_D, ["level"], before=before + PAST_D, as_of=as_of, vehicles=vehicles)
                 values[at] = now["level"] - past["level"]
             case "drift":
                 values[at] = now["level"] - beginning(rows, as_of=as_of, vehicles=vehicles)

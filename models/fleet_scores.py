@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from config.faults import FaultMode, fault_modes
 from models.calibration import Calibration
@@ -28,6 +29,8 @@ Flags = NDArray[np.bool_]
 
 # Rows that a model is asked about at once: a table of them is some 100 MB.
 ROWS_AT_ONCE = 200_000
+# With fewer a second thread is not worth it.
+THREADED_ROWS = 50_000
 
 
 class Judge(Protocol):
@@ -50,7 +53,10 @@ class ModeModel(msgspec.Struct, frozen=True):
     def probability(self, rows: pd.DataFrame) -> Floats:
         """Return (n_rows,) probabilities. rows : DataFrame (n_rows, >= n_features) as of ``with_peers``"""
         table = rows[[feature.name for feature in self.features]]
-        return self.calibration(np.asarray(self.estimator.predict_proba(table)[:, 1], dtype=np.float64))
+        # Threads wait for each other longer than they work on a few thousand rows.
+        with threadpool_limits(limits=1 if len(rows) < THREADED_ROWS else None):
+            said = self.estimator.predict_proba(table)[:, 1]
+        return self.calibration(np.asarray(said, dtype=np.float64))
 
 
 def scored_rows(mode: FaultMode, rows: pd.DataFrame, lamps: pd.DataFrame, vehicles: pd.DataFrame) -> Flags:

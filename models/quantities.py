@@ -37,13 +37,23 @@ class Sums:
     """Daily sums of signals: rows of one car, day, day of receipt and regime.
 
     frame : DataFrame with c__n, c__sum, c__sumsq, c__min, c__max of every signal c that is asked for
+    rows  : positions of the rows that are meant; None is all. Only columns that are asked for are taken out
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None) -> None:
         self._frame = frame
+        self._rows = rows
+        self._taken: dict[str, Floats] = {}
 
     def of(self, column: str, statistic: str) -> Floats:
-        return self._frame[f"{column}__{statistic}"].to_numpy(dtype=np.float64, na_value=np.nan)
+        name = f"{column}__{statistic}"
+        if name not in self._taken:
+            values = self._frame[name]
+            whole: Floats = (
+                values.to_numpy() if values.dtype == np.float64 else values.to_numpy(dtype=np.float64, na_value=np.nan)
+            )
+            self._taken[name] = whole if self._rows is None else whole[self._rows]
+        return self._taken[name]
 
     def count(self, column: str) -> Floats:
         return np.nan_to_num(self.of(column, "n"))
@@ -209,12 +219,11 @@ def signals_behind(columns: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def statistics(frame: pd.DataFrame, column: str) -> dict[str, Floats]:
+def statistics(sums: Sums, column: str) -> dict[str, Floats]:
     """Return n, sum, sumsq, min and max of a signal or quantity: (n_rows,) each, NaN where it was not seen.
 
-    frame : daily sums as of ``ingest.store.readings.daily_aggregates``, with the signals behind the column
+    sums : with the signals behind the column
     """
-    sums = Sums(frame)
     formula = _FORMULAS.get(column)
     if formula is None:
         return {name: sums.of(column, name) for name in STATISTICS}

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from config import sql
+from config.decision import decision_policy
 
 
 class Reason(TypedDict):
@@ -68,13 +69,23 @@ class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None = None) -> list[Prediction]:
-    """Return predictions at or above their model's threshold, the most probable first.
+    """Return predictions at or above their threshold, as ``config/decision.toml`` has it, the most probable first.
+
+    Enough of the last scorings of the car by the same model were at or above it too; a car and fault that a workshop
+    found nothing of lately is left out.
 
     since_run : only of scoring runs after this one, the newest of each car and fault mode; None: those of the last
                 finished scoring run
     """
     with conn.cursor(row_factory=class_row(Prediction)) as cursor:
-        return cursor.execute(sql.load("models", "flagged_predictions"), {"since_run": since_run}).fetchall()
+        policy = decision_policy()
+        values = {
+            "since_run": since_run,
+            "opens": policy.opens,
+            "of": policy.of,
+            "quiet_d": policy.quiet_after_false_alarm_d,
+        }
+        return cursor.execute(sql.load("models", "flagged_predictions"), values).fetchall()
 
 
 def store_predictions(

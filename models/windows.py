@@ -54,8 +54,36 @@ class Rows:
         return np.where(np.isnan(numbers), _NOTHING.get(statistic, 0.0), numbers)
 
 
+class OneDay:
+    """Rows as they were known on one day: by age in days and vehicle, whatever window is asked for.
+
+    as_of   : number of the day; no row was received on it or later
+    reach_d : days that are looked at
+    """
+
+    def __init__(self, rows: Rows, *, as_of: int, reach_d: int, vehicles: int) -> None:
+        self.rows = rows
+        age = as_of - 1 - rows.day
+        self._near = np.flatnonzero((age >= 0) & (age < reach_d))
+        self._place = age[self._near] * vehicles + rows.vehicle[self._near]
+        self._shape = reach_d, vehicles
+        self._grids: dict[str, Floats] = {}
+
+    def of(self, statistic: str, age: int) -> Floats:
+        """Return (1, n_vehicles) what the day of that age held."""
+        if statistic not in self._grids:
+            sent, size = self.rows.sent(statistic)[self._near], self._shape[0] * self._shape[1]
+            if statistic in _MERGE:
+                flat = np.full(size, _NOTHING[statistic])
+                _MERGE[statistic].at(flat, self._place, sent)
+            else:
+                flat = np.bincount(self._place, weights=sent, minlength=size)
+            self._grids[statistic] = flat.reshape(self._shape)
+        return self._grids[statistic][age : age + 1]
+
+
 def window(
-    rows: Rows, days: int, kinds: Collection[str], *, before: int = 0, as_of: Ints, vehicles: int
+    rows: Rows | OneDay, days: int, kinds: Collection[str], *, before: int = 0, as_of: Ints, vehicles: int
 ) -> dict[str, Floats]:
     """Return what ``days`` days that end ``before`` days before each ``as_of`` come to, of what was known then.
 
@@ -108,9 +136,13 @@ def _value(kind: str, sums: Mapping[str, Floats]) -> Floats:
 
 
 def _newest_first(
-    rows: Rows, days: int, statistics: Collection[str], *, before: int, as_of: Ints, vehicles: int
+    rows: Rows | OneDay, days: int, statistics: Collection[str], *, before: int, as_of: Ints, vehicles: int
 ) -> Iterator[dict[str, Floats]]:
     """Yield what each day of the window held as far as was known at ``as_of``: (n_as_of, n_vehicles) by statistic."""
+    if isinstance(rows, OneDay):
+        for age in range(before, before + days):
+            yield {name: rows.of(name, age) for name in statistics}
+        return
     first, last = int(as_of.min()) - before - days, int(as_of.max()) - before
     near = np.flatnonzero((rows.day >= first) & (rows.day < last) & (rows.lag < before + days))
     # A day is looked at ``age`` days after it ended, so of its rows those count that took no longer to arrive.

@@ -76,7 +76,7 @@ def create_app(
     web = settings.web
     check_safe(web)
     app = FastAPI(title="Forewarn", docs_url=None, redoc_url=None, openapi_url=None, max_body_size=_MOST_BODY)
-    app.state.pool = pool
+    app.state.pool, app.state.clock = pool, clock
     app.state.pages = Pages(language=settings.language, clock=clock)
     app.state.visits = Visits(web)
     app.state.desk = SignInDesk(hasher or passwords())
@@ -108,7 +108,7 @@ def check_safe(web: WebSettings) -> None:
 
     Raises : NotSafeToServe, with what to set
     """
-    if _is_loopback(web.host) and not web.proxy:
+    if _is_loopback(web.host) and not listed(web.proxy):
         return
     if not web.is_secure:
         raise NotSafeToServe(
@@ -121,11 +121,13 @@ def check_safe(web: WebSettings) -> None:
         )
     for address in listed(web.proxy):
         try:
-            ipaddress.ip_network(address)
+            everybody = ipaddress.ip_network(address).prefixlen == 0
         except ValueError as error:
             raise NotSafeToServe(
                 f"web.proxy: {address!r} is no address: write it as 10.0.0.5 or 10.0.0.0/24"
             ) from error
+        if everybody:
+            raise NotSafeToServe(f"web.proxy: {address} is everybody: name the proxy alone, as 10.0.0.5")
 
 
 def host_names(web: WebSettings) -> list[str]:

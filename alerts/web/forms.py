@@ -21,9 +21,11 @@ async def read_form(request: Request) -> dict[str, str]:
         return {}
     body = await request.body()
     try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         return {}
+    # No key makes a NUL, and the database has no text with one.
+    return {} if any("\0" in name + value for name, value in fields) else dict(fields)
 
 
 def check_origin(request: Request) -> bool:

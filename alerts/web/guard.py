@@ -113,7 +113,7 @@ def find_caller(request: Request) -> Caller | None:
     A stream that stays open asks this again from time to time: a session may end under it.
     """
     state = request.app.state
-    now = state.pages.clock()
+    now = state.clock()
     credentials = request.headers.get("authorization")
     if credentials is not None:
         # A key stands for itself: whatever else the request carries adds no right to it.
@@ -122,9 +122,9 @@ def find_caller(request: Request) -> Caller | None:
             return None
         with state.pool.connection() as conn:
             return find_key(conn, secret.strip(), now=now)
-    visits: Visits = state.visits
-    token = visits.session_of(request)
-    if token is None:
+    visits: Visits | None = state.visits
+    token = visits.session_of(request) if visits is not None else None
+    if visits is None or token is None:
         return None
     with state.pool.connection() as conn:
         return find_session(conn, token, limits=visits.limits, now=now)

@@ -36,9 +36,11 @@ def evaluate(
     ] = 0.02,
     seed: Annotated[int, typer.Option(min=0, help="Of the first simulated fleet; the others follow.")] = FIRST_SEED,
     train_vehicles: Annotated[
-        int, typer.Option(min=20, max=100_000, help="Cars in each simulated fleet that is learnt from.")
-    ] = 1000,
-    train_days: Annotated[int, typer.Option(min=40, max=730, help="Days that each of those lives.")] = 180,
+        int | None, typer.Option(min=20, max=100_000, help="Cars in each fleet that is learnt from; default 1,000.")
+    ] = None,
+    train_days: Annotated[
+        int | None, typer.Option(min=40, max=730, help="Days that each of those lives; default 180.")
+    ] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="By default one for each processor.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="Public recordings with a known answer: cmapss.")] = None,
     set_name: Annotated[str, typer.Option("--set", help="Of cmapss: FD001, FD002, FD003 or FD004.")] = "FD001",

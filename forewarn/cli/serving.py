@@ -43,7 +43,7 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
             ssl_certfile=settings.web.cert_file,
             ssl_keyfile=settings.web.key_file,
             # Only the stated proxy is believed when it says that a browser came by TLS.
-            proxy_headers=settings.web.proxy is not None,
+            proxy_headers=bool(listed(settings.web.proxy)),
             forwarded_allow_ips=listed(settings.web.proxy),
             # The safety desk's pages listen for ever.
             timeout_graceful_shutdown=2,

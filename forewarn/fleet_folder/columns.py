@@ -176,10 +176,10 @@ def packs(column: pa.ChunkedArray, name: str) -> list[tuple[NDArray[np.intp], ND
     lists = column.combine_chunks()
     if isinstance(lists, pa.ChunkedArray):
         lists = pa.concat_arrays(lists.chunks)
-    # A fixed size is no reason for a null to take room.
     length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     present = np.flatnonzero(length)
-    flat = numbers(pa.chunked_array([lists.take(pa.array(present)).flatten()]), name)
+    # Leaves out what lies behind a null.
+    flat = numbers(pa.chunked_array([lists.flatten()]), name)
     cells = np.rint(np.nan_to_num(np.clip(flat, 0, 1e4)) * PER_VOLT).astype(np.int32)
     starts = np.cumsum(length[present]) - length[present]
     found = []

@@ -212,21 +212,22 @@ def _sent(
     wanted: Collection[Signal],
     seen: Seen,
 ) -> Sent:
-    taken = pa.table(batch) if counts.all() else pa.table(batch).filter(pa.array(counts))
     columns: dict[str, Floats] = {}
     cells: list[Packs] = []
+    # Where a reading that counts stands among those.
+    place = np.cumsum(counts) - 1
     for signal in wanted:
-        column = taken[signal.path]
+        column = pa.chunked_array([batch.column(signal.path)])
         if column.null_count == len(column):
             continue
         seen.signals.add(signal.path)
         if signal.path == CELLS:
             for of_size, volts in packs(column, signal.path):
-                cells.append(Packs(of_size, np.arange(len(of_size)), volts, PER_VOLT))
-        elif signal.type == "text":
-            columns[signal.path] = states(column, signal)
+                kept = np.flatnonzero(counts[of_size])
+                cells.append(Packs(place[of_size[kept]], kept, volts, PER_VOLT))
         else:
-            columns[signal.path] = numbers(column, signal.path)
+            values = states(column, signal) if signal.type == "text" else numbers(column, signal.path)
+            columns[signal.path] = values[counts]
     own = {name: getattr(keys, name)[rows][counts] for name in ("vehicle_id", "ts_ms", "seq", "received_ms")}
     return Sent(own["vehicle_id"], own["ts_ms"], own["seq"], own["received_ms"], columns, cells)
 
@@ -248,7 +249,9 @@ def _joined(parts: Collection[Sent]) -> Sent:
     cells = []
     for some in by_size.values():
         rows = np.concatenate([alike.rows + begin for begin, alike in some])
-        cells.append(Packs(rows, np.arange(len(rows)), np.concatenate([alike.cells for _, alike in some]), PER_VOLT))
+        before = np.cumsum([0, *(len(alike.cells) for _, alike in some[:-1])])
+        which = np.concatenate([alike.which + offset for (_, alike), offset in zip(some, before, strict=True)])
+        cells.append(Packs(rows, which, np.concatenate([alike.cells for _, alike in some]), PER_VOLT))
     return Sent(keys["car"], keys["ts_ms"], keys["seq"], keys["received_ms"], columns, cells)
 
 

@@ -27,7 +27,6 @@ _LOCK = 7_033_266
 # Days that nobody asks for any more stay so long: who scores an older day once need not have everything copied anew.
 _SPARE_D = 30
 _NO_END = date(9999, 12, 31)
-_HEADER_BYTES, _TRAILER_BYTES = 19, 2
 _EPOCH = np.datetime64("2000-01-01", "D")
 _ALL = sql.SQL("")
 _AMONG_STALE = sql.SQL(
@@ -108,20 +107,20 @@ def read_part(
         what = f"{', '.join(missing)}" if missing else f"days before {first}"
         raise NotCopied(f"the daily sums lack {what}: bring_up_to_date adds them")
     query = sql.SQL(sql_files.load("ingest.store", "day_sums_read")).format(
-        part=sql.SQL("telemetry.{}").format(sql.Identifier(f"day_sums_p{part:02}")),
-        since=sql.Literal(since),
-        until=sql.Literal(until),
-        received_before=sql.Literal(received_before),
+        part=sql.SQL("telemetry.{}").format(sql.Identifier(f"day_sums_p{part:02}"))
     )
-    with conn.cursor() as cursor, cursor.copy(query) as copy:
-        content = b"".join(copy)
-    rows = np.frombuffer(
-        content,
-        dtype=_row_type(len(known)),
-        count=_rows_in(content, len(known)),
-        offset=_HEADER_BYTES,
+    days = {"since": since, "until": until, "received_before": received_before}
+    found = conn.cursor(binary=True).execute(query, days).fetchall()
+    content = b"".join(rows for _, rows in found)
+    type_ = _row_type(len(known))
+    if len(content) % type_.itemsize:
+        raise ValueError(f"rows of {type_.itemsize} bytes were expected: the layout changed meanwhile")
+    rows = np.frombuffer(content, dtype=type_)
+    vehicle_id = np.repeat(
+        np.array([car for car, _ in found], dtype=np.int64),
+        [len(own) // type_.itemsize for _, own in found],
     )
-    return _frame(rows, [known.index(column) for column in columns], columns)
+    return _frame(vehicle_id, rows, [known.index(column) for column in columns], columns)
 
 
 def _layout(conn: psycopg.Connection[Any]) -> tuple[list[str], date]:
@@ -156,44 +155,37 @@ def _numbers(signal: Signal) -> list[sql.Composed]:
 
 
 def _row_type(columns: int) -> np.dtype[Any]:
-    """The binary format of COPY: a number of fields, then each with its length before it."""
-    fields: list[tuple[str, Any]] = [("fields", ">i2")]
-    for name, type_ in (("vehicle_id", ">i8"), ("day", ">i4"), ("received_on", ">i4"), ("regime", ">i2")):
-        fields += [(f"{name}_bytes", ">i4"), (name, type_)]
-    return np.dtype([*fields, ("sums_bytes", ">i4"), ("sums", ">f4", (columns, len(STATISTICS)))])
+    """A row as the query puts it together: days since 2000-01-01, as PostgreSQL sends a date, and the numbers."""
+    return np.dtype(
+        [
+            ("day", ">i4"),
+            ("received_on", ">i4"),
+            ("regime", ">i2"),
+            ("sums", ">f4", (columns, len(STATISTICS))),
+        ]
+    )
 
 
-def _rows_in(content: bytes, columns: int) -> int:
-    size = _row_type(columns).itemsize
-    count, rest = divmod(len(content) - _HEADER_BYTES - _TRAILER_BYTES, size)
-    if rest:
-        raise ValueError(f"rows of {size} bytes were expected and {rest} bytes are left: the layout changed meanwhile")
-    return count
-
-
-def _frame(rows: NDArray[Any], positions: Sequence[int], columns: Sequence[str]) -> pd.DataFrame:
-    order = np.lexsort((rows["regime"], rows["received_on"], rows["day"], rows["vehicle_id"]))
-    rows = rows[order]
+def _frame(
+    vehicle_id: NDArray[np.int64], rows: NDArray[Any], positions: Sequence[int], columns: Sequence[str]
+) -> pd.DataFrame:
     # One column after the other in memory: that is how they are read.
     numbers = np.ascontiguousarray(rows["sums"][:, positions].transpose(1, 2, 0), dtype=np.float64)
     n, mean, deviation = numbers[:, 0], numbers[:, 1], numbers[:, 2]
     total = n * mean
-    statistics = {"n": n, "sum": total, "sumsq": n * deviation**2 + total * mean, "min": numbers[:, 3]}
-    statistics["max"] = numbers[:, 4]
+    values = {"n": n, "sum": total, "sumsq": n * deviation**2 + total * mean, "min": numbers[:, 3]}
+    values["max"] = numbers[:, 4]
     keys: dict[str, Any] = {
-        "vehicle_id": rows["vehicle_id"].astype(np.int64),
+        "vehicle_id": vehicle_id,
         "day": _instants(rows["day"]),
         "received_on": _instants(rows["received_on"]),
         "regime": pd.Categorical.from_codes(rows["regime"].astype(np.int8), categories=pd.Index(REGIMES)),
     }
-    return pd.DataFrame(
-        keys
-        | {
-            f"{column}__{statistic}": statistics[statistic][at]
-            for at, column in enumerate(columns)
-            for statistic in STATISTICS
-        }
-    )
+    named = {
+        f"{column}__{statistic}": values[statistic][at] for at, column in enumerate(columns) for statistic in STATISTICS
+    }
+    # Not put together into one block, which would copy what is read once.
+    return pd.DataFrame(keys | named, copy=False)
 
 
 def _instants(days: NDArray[Any]) -> pd.DatetimeIndex:

@@ -1,4 +1,5 @@
--- Flagged predictions of the last finished scoring run, or the newest of each car and mode after a given run.
+-- Cars to warn of: flagged by the last finished scoring run, or by the newest of each car and mode after a given run, and
+-- by enough of the scorings before it. A workshop that found nothing keeps that car and mode quiet at once.
 WITH chosen AS (
     SELECT run_id
     FROM prediction.run
@@ -15,5 +16,29 @@ newest AS (
 SELECT prediction_id, run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version, reasons,
     EXISTS (SELECT FROM prediction.holdout WHERE holdout.prediction_id = newest.prediction_id) AS held_out
 FROM newest
+CROSS JOIN LATERAL (
+    SELECT count(*) AS made, count(*) FILTER (WHERE high) AS high
+    FROM (
+        SELECT probability >= threshold AS high
+        FROM prediction.prediction AS earlier
+        WHERE earlier.vehicle_id = newest.vehicle_id
+            AND earlier.fault_mode = newest.fault_mode
+            AND earlier.model_version = newest.model_version
+            AND earlier.as_of <= newest.as_of
+        ORDER BY as_of DESC
+        LIMIT %(of)s
+    ) AS last
+) AS scorings
 WHERE probability >= threshold
+    -- A model that has scored a car but once has nothing to wait for.
+    AND scorings.high >= least(%(opens)s, scorings.made)
+    AND NOT EXISTS (
+        SELECT
+        FROM prediction.label
+        WHERE label.vehicle_id = newest.vehicle_id
+            AND label.fault_mode = newest.fault_mode
+            AND label.source = 'finding'
+            AND NOT label.confirmed
+            AND label.known_at > newest.as_of - make_interval(days => %(quiet_d)s)
+    )
 ORDER BY probability DESC, vehicle_id, fault_mode;

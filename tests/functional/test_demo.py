@@ -30,7 +30,17 @@ def demo(data_folder):
 
 def test_it_ends_well_and_says_how_to_serve_the_list(demo):
     assert demo.returncode == 0, demo.stderr
+    assert re.search(
+        r"^Sign in as agent or supervisor or safety or dealer, with the password \S{19}$", demo.stdout, re.M
+    )
     assert "The work list is not served now. Serve it at http://127.0.0.1:8080/: FOREWARN_DATA_DIR=" in demo.stdout
+
+
+def test_its_accounts_are_there_and_nowhere_else(demo, data_folder):
+    done = _forewarn("accounts", "list", "--json", data_dir=data_folder / "demo")
+    assert [account["role"] for account in json.loads(done.stdout)] == ["agent", "dealer", "safety", "supervisor"]
+    done = _forewarn("accounts", "list", "--json", data_dir=data_folder)
+    assert json.loads(done.stdout) == []
 
 
 def test_every_sample_is_stored(demo):

@@ -1,5 +1,6 @@
 """Dealers in the database: found by index, booked once, imported whole or not at all."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -96,11 +97,15 @@ def test_the_search_finds_what_looking_at_all_would(
 
 
 def test_among_ten_thousand_the_index_is_used(conn: psycopg.Connection[Any], ten_thousand: list[Dealer]) -> None:
-    values = nearest_dealers._search(SHANGHAI, 30.0, brand="Forewarn Motors", capabilities=WORK, now=NOW)
-    rows = conn.execute("EXPLAIN " + sql.load("alerts", "dealers_near"), values).fetchall()
-    plan = "\n".join(row[0] for row in rows)
-    assert "dealer_place" in plan
-    assert "Seq Scan on dealer" not in plan
+    """With ``-s`` it prints the plans of docs/dealers.md, with times."""
+    plans = []
+    for radius_km in nearest_dealers._RADII_KM:
+        values = nearest_dealers._search(SHANGHAI, radius_km, brand="Forewarn Motors", capabilities=WORK, now=NOW)
+        rows = conn.execute("EXPLAIN (ANALYZE) " + sql.load("alerts", "dealers_near"), values).fetchall()
+        plans.append("\n".join(row[0] for row in rows))
+        sys.stdout.write(f"\n{radius_km:.0f} km\n{plans[-1]}\n")
+    assert "dealer_place" in plans[0]
+    assert "Seq Scan on dealer" not in plans[0]
 
 
 def test_who_is_full_is_passed_over_and_who_keeps_no_book_is_not(
@@ -241,6 +246,22 @@ def test_measured_from_where_the_car_is_parked_else_from_home_and_only_with_cons
             [vehicle],
         )
     assert nearest() == (None, [])
+
+
+def test_hours_that_somebody_wrote_by_hand_do_not_stop_the_others(conn: psycopg.Connection[Any]) -> None:
+    store_dealers(
+        conn,
+        [
+            dealer("a", SHANGHAI, hours="every day", places=1),
+            dealer("b", SHANGHAI, hours="Mo-Su 09:00-17:00", time_zone="Asia/Nowhere"),
+            dealer("c", SHANGHAI, hours="Mo-Su 09:00-17:00", country="XX"),
+            dealer("d", SHANGHAI, hours="Mo-Su 09:00-17:00", places=1),
+        ],
+        set_admission=True,
+    )
+    assert make_slots(conn, now=NOW, days=1) == 8
+    found = find_nearest_dealers(conn, SHANGHAI, brand="Forewarn Motors", capabilities=WORK, now=NOW)
+    assert [(choice.dealer.dealer_id, choice.open_now) for choice in found] == [("b", None), ("c", None), ("d", True)]
 
 
 def test_one_visit_must_do_for_everything(

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from alerts.access import accounts
 from alerts.access.audit import Actor
@@ -70,7 +71,10 @@ def hasher() -> Counting:
 @pytest.fixture
 def app(database: str, clock: Clock, hasher: Counting) -> Iterator[FastAPI]:
     with open_pool(database, role="alerts", max_size=4) as pool:
-        yield create_app(Settings(), pool, clock=clock, hasher=hasher)
+        app = create_app(Settings(), pool, clock=clock, hasher=hasher)
+        # Refusals are many here, and how long they take is looked at elsewhere.
+        app.state.desk.step_s = 0.01
+        yield app
 
 
 def browser(app: FastAPI, **headers: str) -> Client:
@@ -93,6 +97,10 @@ def signed_in(app: FastAPI, database: str, role: Role = Role.AGENT) -> Client:
     dealer_id = add_dealer(database) if role is Role.DEALER else None
     client.cookies.set(COOKIE, sign_in(database, role, now=NOW, dealer_id=dealer_id))
     return client
+
+
+def _nothing() -> dict[str, str]:
+    return {}
 
 
 def add_dealer(database: str) -> str:
@@ -373,6 +381,50 @@ def test_a_form_of_another_session_is_refused(app: FastAPI, database: str) -> No
     assert mine.post("/sign-out", data={"csrf": token}).status_code == 403
 
 
+@pytest.mark.parametrize("fields", ["name=a%00b&password=x", "name=%ff%fe&password=x", "name&&&=;=", "&" * 300])
+def test_odd_forms_are_refused_and_nothing_breaks(app: FastAPI, database: str, fields: str) -> None:
+    client = browser(app)
+    token = token_in(client.get("/sign-in").text)
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/sign-in", content=f"csrf={token}&{fields}", headers=headers).status_code == 403
+
+
+def test_interfaces_of_their_own_take_keys_and_no_cookies(database: str) -> None:
+    from alerts.access.keys import make_key
+    from alerts.web.guard import UndeclaredRoute, allowed, caller_of
+    from alerts.web.machines import guard_machines
+
+    def partner() -> FastAPI:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+        @app.post("/redeem", dependencies=[allowed(Role.DEALER, scope=Scope.COUPONS_REDEEM)])
+        def redeem(request: Request) -> dict[str, str | None]:
+            return {"dealer": caller_of(request).dealer_id}
+
+        return app
+
+    dealer_id = add_dealer(database)
+    with open_pool(database, role="alerts", max_size=2) as pool:
+        app = partner()
+        guard_machines(app, pool, clock=lambda: NOW)
+        with pool.connection() as conn:
+            _, right = make_key(conn, "till", {Scope.COUPONS_REDEEM}, dealer_id=dealer_id, by=BY, now=NOW)
+            _, wrong = make_key(conn, "crm", {Scope.ALERTS_READ}, by=BY, now=NOW)
+        answers = [
+            Client(app, headers=headers).post("/redeem")
+            for headers in ({}, {"authorization": f"Bearer {wrong}"}, {"authorization": f"Bearer {right}"})
+        ]
+        assert [answer.status_code for answer in answers] == [401, 403, 200]
+        assert answers[-1].json() == {"dealer": "d-1"}
+        person = Client(app)
+        person.cookies.set(COOKIE, sign_in(database, Role.DEALER, now=NOW, dealer_id=dealer_id))
+        assert person.post("/redeem").status_code == 401
+        undeclared = partner()
+        undeclared.add_api_route("/open", _nothing)
+        with pytest.raises(UndeclaredRoute):
+            guard_machines(undeclared, pool, clock=lambda: NOW)
+
+
 def test_a_large_body_is_not_read(app: FastAPI, database: str) -> None:
     assert browser(app).post("/sign-in", data={"name": "x" * 300_000}).status_code == 413
 
@@ -472,15 +524,24 @@ def test_many_who_sign_in_at_once_do_not_stop_the_pages(app: FastAPI, database: 
     client = browser(app)
     token = token_in(client.get("/sign-in").text)
 
-    class Full:
-        def statistics(self) -> Any:
-            class Statistics:
-                tasks_waiting = desk_module._MOST_WAITING
-
-            return Statistics()
-
-    app.state.desk._limiter = Full()
+    app.state.desk._inside = desk_module._AT_ONCE + desk_module._MOST_WAITING
     answer = client.post("/sign-in", data={"csrf": token, "name": "agent", "password": PASSWORD})
     assert answer.status_code == 503
     with connect(database, role="alerts") as conn, contextlib.closing(conn.cursor()) as cursor:
         assert cursor.execute("SELECT failures FROM access.account").fetchone() == (0,)
+    app.state.desk._inside -= 1
+    assert client.post("/sign-in", data={"csrf": token, "name": "agent", "password": PASSWORD}).status_code == 303
+    assert app.state.desk._inside == desk_module._AT_ONCE + desk_module._MOST_WAITING - 1
+
+
+def test_refusals_are_told_at_the_beat(app: FastAPI, database: str) -> None:
+    """What the database does for a name that it knows takes a moment longer; nobody hears it."""
+    add_account(database, Role.AGENT, now=NOW)
+    app.state.desk.step_s = 0.4
+    client = browser(app)
+    for name in ("agent", "nobody"):
+        token = token_in(client.get("/sign-in").text)
+        started = time.monotonic()
+        form = {"csrf": token, "name": name, "password": "not the password"}
+        assert client.post("/sign-in", data=form).status_code == 403
+        assert time.monotonic() - started >= 0.4

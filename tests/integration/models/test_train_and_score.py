@@ -116,3 +116,28 @@ def test_an_empty_store_says_what_to_do(models_conn, tmp_path):
 def test_models_may_not_read_who_owns_a_car(database):
     with connect(database, role="models") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute("SELECT 1 FROM pii.owner")
+
+
+def test_a_workshop_that_found_nothing_quiets_that_car_and_fault_at_once(models_conn, trained, database):
+    score(models_conn, as_of=END, data_dir=trained)
+    first, *others = flagged_predictions(models_conn)
+    with psycopg.connect(database) as conn:
+        conn.execute(
+            "INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source, confirmed)"
+            " VALUES (%s, 'lv_battery', %s, %s, 'finding', false)",
+            [first.vehicle_id, END, END + timedelta(hours=10)],
+        )
+    left = {prediction.vehicle_id for prediction in flagged_predictions(models_conn)}
+    assert left == {prediction.vehicle_id for prediction in others}
+
+
+def test_one_high_scoring_among_low_ones_is_no_warning(models_conn, trained, database):
+    for before in (2, 1, 0):
+        score(models_conn, as_of=END - timedelta(days=before), data_dir=trained)
+    first = flagged_predictions(models_conn)[0]
+    with psycopg.connect(database) as conn:
+        conn.execute(
+            "UPDATE prediction.prediction SET probability = 0 WHERE vehicle_id = %s AND as_of < %s",
+            [first.vehicle_id, END],
+        )
+    assert first.vehicle_id not in {prediction.vehicle_id for prediction in flagged_predictions(models_conn)}

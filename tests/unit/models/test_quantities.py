@@ -4,10 +4,10 @@ import pytest
 
 from config.quantities import named, quantities
 from config.signals import catalogue
-from models.quantities import members, signals_behind, statistics
+from models.quantities import Sums, members, signals_behind, statistics
 
 
-def sums(**signals):
+def daily(**signals):
     """One row of daily sums of readings by signal."""
     row = {}
     for column, readings in signals.items():
@@ -19,11 +19,11 @@ def sums(**signals):
             f"{column}__min": values.min(initial=np.inf) if len(values) else np.nan,
             f"{column}__max": values.max(initial=-np.inf) if len(values) else np.nan,
         }
-    return pd.DataFrame([row])
+    return Sums(pd.DataFrame([row]))
 
 
 def value(column, **signals):
-    found = statistics(sums(**signals), column)
+    found = statistics(daily(**signals), column)
     assert found["n"] * found["min"] == pytest.approx(found["sum"], nan_ok=True)
     return float(found["min"][0])
 
@@ -106,7 +106,7 @@ def test_heat_does_not_move_a_tyre_against_the_others():
 
 
 def test_what_was_not_sent_has_no_value():
-    found = statistics(sums(cell_low_dev_mv=[], cell_high_dev_mv=[10]), "cell_mirror_mv")
+    found = statistics(daily(cell_low_dev_mv=[], cell_high_dev_mv=[10]), "cell_mirror_mv")
     assert found["n"].tolist() == [0]
     assert np.isnan(found["min"]).all()
 
@@ -116,12 +116,12 @@ def test_no_starter_no_resistance():
 
 
 def test_a_value_counts_for_its_readings_or_once_a_day():
-    assert statistics(sums(cell_low_dev_mv=[-1, -2], cell_high_dev_mv=[1, 2]), "cell_mirror_mv")["n"].tolist() == [2]
-    assert statistics(sums(coolant_c=[20, 96, 90]), "coolant_peak_c")["n"].tolist() == [1]
+    assert statistics(daily(cell_low_dev_mv=[-1, -2], cell_high_dev_mv=[1, 2]), "cell_mirror_mv")["n"].tolist() == [2]
+    assert statistics(daily(coolant_c=[20, 96, 90]), "coolant_peak_c")["n"].tolist() == [1]
 
 
 def test_a_signal_is_itself():
-    found = statistics(sums(coolant_c=[20, 96, 90]), "coolant_c")
+    found = statistics(daily(coolant_c=[20, 96, 90]), "coolant_c")
     assert {name: float(values[0]) for name, values in found.items()} == {
         "n": 3,
         "sum": 206,

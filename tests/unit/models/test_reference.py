@@ -24,6 +24,9 @@ def dataset():
         came_on=np.arange(40) % 4 == 0,
         vehicle_id=np.repeat(np.arange(10), 4),
         as_of=np.array([np.datetime64(day(3 * (n % 4)).date()) for n in range(40)], dtype="datetime64[D]"),
+        learnt=np.ones(40, dtype=bool),
+        weight=np.ones(40),
+        episodes=pd.DataFrame({"vehicle_id": [], "on_at": [], "off_at": []}),
     )
 
 

@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerts.calls import LeadDetail
 from alerts.reasons import parse
@@ -9,6 +11,7 @@ from alerts.web.app import NotSafeToServe, check_safe
 from alerts.web.chart import signal_chart
 from alerts.web.forms import own_path
 from alerts.web.rendering import ago, capital, local_clock, local_day, percent, sentence
+from alerts.web.sign_in import until_next_step
 from config.faults import fault_modes
 from config.i18n import translator
 from config.settings import WebSettings
@@ -44,7 +47,20 @@ def test_past_this_machine_names_are_needed() -> None:
         check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5"))
     with pytest.raises(NotSafeToServe, match=r"'proxy\.example' is no address"):
         check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5, proxy.example", names="calls.example"))
+    with pytest.raises(NotSafeToServe, match="is everybody"):
+        check_safe(WebSettings(host="0.0.0.0", proxy="0.0.0.0/0", names="calls.example"))
+    with pytest.raises(NotSafeToServe, match="in the clear"):
+        check_safe(WebSettings(host="0.0.0.0", proxy=" , ", names="calls.example"))
     check_safe(WebSettings(host="0.0.0.0", proxy="10.0.0.5, 10.1.0.0/24", names="calls.example"))
+
+
+@given(st.floats(0, 100), st.floats(0.01, 2))
+def test_a_refusal_is_told_at_a_whole_number_of_steps(elapsed_s: float, step_s: float) -> None:
+    waits_s = until_next_step(elapsed_s, step_s)
+    assert 0 <= waits_s <= step_s + 1e-9
+    steps = (elapsed_s + waits_s) / step_s
+    assert steps == pytest.approx(round(steps))
+    assert round(steps) >= 1
 
 
 @pytest.mark.parametrize("back", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\n/x", "x"])
