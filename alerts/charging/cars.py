@@ -91,6 +91,8 @@ class Cars:
         self._wanted: dict[str, None] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        # Whether the last look-up failed: then nobody can say who a car is.
+        self.is_away = False
         self._thread = threading.Thread(target=self._look_up_until_stopped, name="cars", daemon=True)
 
     def start(self) -> None:
@@ -141,8 +143,10 @@ class Cars:
             try:
                 conn = conn or self._open_connection()
                 self.put(find_cars(conn, vins), vins)
+                self.is_away = False
             except Exception as error:  # noqa: BLE001
                 # Whatever it is, cars are judged without it and it is tried again.
+                self.is_away = True
                 _log.warning("cars cannot be looked up", error=str(error))
                 if conn is not None:
                     conn.close()

@@ -107,6 +107,7 @@ def _watch(
             except Exception:  # noqa: BLE001
                 # One message that nobody foresaw must not end the watch over all the others.
                 _log.exception("a message could not be judged")
+        watcher.settle()
         if messages:
             inbox.done(len(messages))
             acknowledger.take(messages)

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 # Cars and connectors that send now and lately; the one that was silent longest goes first.
 _MOST_CARS, _MOST_PILES = 50_000, 50_000
 # A car whose owner's choice is not known yet waits this long for it, once there is something to decide.
-_ASK_FOR_S = 0.1
+_ASK_FOR_S = 2.0
 # A car silent for so long with no danger on is no longer charging: what was remembered of it is let go.
 _FORGOTTEN_S = 3600.0
 # Sensors of hundreds of ampere are off by some tenths where nothing flows.
@@ -51,6 +51,12 @@ class _Watched(msgspec.Struct):
     limits: ChargingLimits
     # Alarms of the car's own frames that are on: since when (epoch ms), and how bad.
     alarms: dict[str, Finding] = {}
+
+
+class _Pending(msgspec.Struct):
+    until_s: float
+    # With the code of a car's own alarm, and when it was received (epoch ms).
+    findings: list[tuple[Finding, str | None, int]]
 
 
 class Watcher:
@@ -76,6 +82,7 @@ class Watcher:
         self._clock = clock
         self._watched: OrderedDict[str, _Watched] = OrderedDict()
         self._piles: OrderedDict[topics.Connector, PileWatch] = OrderedDict()
+        self._pending: dict[str, _Pending] = {}
         self._listening_since_s: float | None = None
         self.counts = Counts()
 
@@ -133,22 +140,36 @@ class Watcher:
             samples = self._decoder.decode(message.payload, vin=vin).samples
             self.counts.judged += len(samples)
             for sample in sorted(samples, key=lambda one: (one.ts, one.seq)):
-                findings += watched.watch.judge(car_sample(sample.ts, sample.signals), heard_at_s=self._clock())
+                found = watched.watch.judge(car_sample(sample.ts, sample.signals), heard_at_s=self._clock())
+                findings += [(finding, None) for finding in found]
         if self._desk.waits and _has_ended(watched.watch.last):
             self._desk.seen_ended(at=instant(message.received_ms), why="the car measures no current", vin=vin)
         if not findings:
             return
-        if answer is None:
-            # While the database is away nobody can say: then a stop too many is better than one too few.
-            answer = self._cars.get(vin, wait_s=_ASK_FOR_S)
+        if answer is None and not self._cars.is_away:
+            # It has only just been asked who this is: the answer comes in a moment.
+            waiting = self._pending.setdefault(vin, _Pending(self._clock() + _ASK_FOR_S, []))
+            waiting.findings += [(finding, code, message.received_ms) for finding, code in findings]
+            return
+        # While the database is away nobody can say: then a stop too many is better than one too few.
+        for finding, code in findings:
+            self._report(vin, finding, received_ms=message.received_ms, code=code)
+
+    def settle(self) -> None:
+        """Report what waited for it to be known who a car is; called at every turn."""
+        for vin, waiting in list(self._pending.items()):
+            answer = self._cars.get(vin)
+            if answer is None and not self._cars.is_away and self._clock() < waiting.until_s:
+                continue
+            del self._pending[vin]
             if _is_refused(answer):
                 self.counts.refused += 1
                 self._watched.pop(vin, None)
-                return
-        for finding in findings:
-            self._report(vin, finding, received_ms=message.received_ms)
+                continue
+            for finding, code, received_ms in waiting.findings:
+                self._report(vin, finding, received_ms=received_ms, code=code)
 
-    def _judge_frame(self, vin: str, watched: _Watched, message: Message) -> list[Finding]:
+    def _judge_frame(self, vin: str, watched: _Watched, message: Message) -> list[tuple[Finding, str | None]]:
         frame = decode_gbt32960(message.payload, vin=vin, signals=self._signals)
         if frame is None:
             return []
@@ -156,10 +177,11 @@ class Watcher:
         sample = frame.sample
         # The frame's level is of its alarms, which are taken by name below.
         values = car_sample(sample.ts, sample.signals)
-        findings = watched.watch.judge(
+        found = watched.watch.judge(
             msgspec.structs.replace(values, warning_level=None if frame.lamps is not None else values.warning_level),
             heard_at_s=self._clock(),
         )
+        findings: list[tuple[Finding, str | None]] = [(finding, None) for finding in found]
         if frame.lamps is not None and (frame.lamps or watched.alarms):
             changes = alarm_changes(
                 watched.alarms,
@@ -167,8 +189,7 @@ class Watcher:
                 level=alarm_level(sample),
                 ts_ms=sample.ts,
             )
-            for code, finding in changes:
-                self._report(vin, finding, received_ms=message.received_ms, code=code)
+            findings += [(finding, code) for code, finding in changes]
         return findings
 
     def _judge_pile(self, at: topics.Connector, message: Message) -> None:

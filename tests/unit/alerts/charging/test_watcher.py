@@ -28,6 +28,7 @@ NOW_MS = 1_790_000_000_000
 
 class KnownCars:
     def __init__(self) -> None:
+        self.is_away = False
         self.answer: Car | Unknown | None = Car(
             vehicle_id=1, model="Dawn", chemistry="LFP", purposes=frozenset({"safety"}), language="en", contacts=()
         )
@@ -101,11 +102,28 @@ def test_a_known_car_is_judged_by_its_chemistry(scene: Scene) -> None:
     ],
 )
 def test_who_is_judged(scene: Scene, answer: Any, is_judged: bool) -> None:
-    scene.cars.answer = answer
+    scene.cars.answer, scene.cars.is_away = answer, answer is None
     for _ in range(3):
         scene.second(80)
     assert bool(scene.seen()) == is_judged
     assert bool(scene.car.asked) == is_judged
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_judged"), [(Unknown(), False), (None, True)], ids=["nobody enrolled it", "no answer in time"]
+)
+def test_what_is_found_waits_for_the_answer_who_a_car_is(scene: Scene, answer: Any, is_judged: bool) -> None:
+    scene.cars.answer = None
+    for _ in range(3):
+        scene.second(80)
+    scene.watcher.settle()
+    assert scene.seen() == []
+    scene.cars.answer = answer
+    scene.clock_s += 2.0
+    scene.watcher.settle()
+    assert bool(scene.seen()) == is_judged
+    scene.watcher.settle()
+    assert len(scene.car.asked) == is_judged
 
 
 def test_an_owner_who_withdraws_is_not_judged_from_then_on(scene: Scene) -> None:
