@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from config.errors import UserMistake
-from config.signals import catalogue
+from config.quantities import named
 from models.features import REGIMES, Feature, Kind, from_table
 from models.reference import Reference
 
@@ -214,8 +214,8 @@ def _features_of(meta: TrainedModel) -> tuple[Feature, ...]:
     except TypeError as error:
         raise ModelOutdated(_of_another_forewarn(meta, str(error))) from error
     for feature in features:
-        if feature.column not in catalogue().by_column:
-            raise ModelOutdated(_of_another_forewarn(meta, f"no signal has the column {feature.column}"))
+        if named(feature.column) is None:
+            raise ModelOutdated(_of_another_forewarn(meta, f"no signal or quantity is called {feature.column}"))
         if feature.kind not in get_args(Kind) or feature.regime not in REGIMES:
             raise ModelOutdated(_of_another_forewarn(meta, f"nothing here makes {feature.name}"))
     return features

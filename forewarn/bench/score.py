@@ -28,7 +28,7 @@ from models.training import train
 
 _SEED = 1
 # Cars that are simulated; the others are copies of them. Nearly all are faulty: models of all modes can be learnt.
-_ORIGINALS, _FAULTY_SHARE, _DAYS = 240, 0.9, 120
+ORIGINALS, DAYS, _FAULTY_SHARE = 240, 120, 0.9
 _AT_ONCE = 2000
 
 Say = Callable[[str], None]
@@ -58,10 +58,13 @@ class ScoreBenchResult(msgspec.Struct, frozen=True, kw_only=True):
     flagged: int
 
 
-def bench_score(settings: Settings, *, vehicles: int, say: Say) -> ScoreBenchResult:
+def bench_score(
+    settings: Settings, *, vehicles: int, say: Say, originals: int = ORIGINALS, days: int = DAYS
+) -> ScoreBenchResult:
     """Measure in a database of the benchmark's own, which is dropped afterwards.
 
-    vehicles : how many are scored; beyond the few hundred that are simulated they are copies
+    vehicles        : how many are scored; beyond those that are simulated they are copies
+    originals, days : cars that are simulated and learnt from, and how long they live
     """
     # A day in the middle of a month, so that nothing depends on today.
     as_of = datetime(2026, 3, 15, tzinfo=UTC)
@@ -70,8 +73,8 @@ def bench_score(settings: Settings, *, vehicles: int, say: Say) -> ScoreBenchRes
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="forewarn-bench-")))
         migrate(dsn, settings.store)
         own = settings.model_copy(update={"database": DatabaseSettings(dsn=dsn), "data_dir": folder})
-        say(f"Simulating {_ORIGINALS} cars and learning from them")
-        plan = FleetPlan(min(_ORIGINALS, vehicles), _DAYS, _SEED, as_of, _FAULTY_SHARE)
+        say(f"Simulating {originals} cars and learning from them")
+        plan = FleetPlan(min(originals, vehicles), days, _SEED, as_of, _FAULTY_SHARE)
         store_fleet(plan, own, raw=0, truth=folder / "truth", say=say)
         with connect(dsn, role="models") as conn:
             train(conn, as_of=as_of, data_dir=folder)

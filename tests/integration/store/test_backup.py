@@ -37,6 +37,10 @@ INSERT INTO telemetry.rollup_hour_given (vehicle_id, bucket, received_on, regime
 VALUES (9, '2026-03-01 05:00+00', '2026-03-01', 'rest', 6);
 INSERT INTO telemetry.rollup_day_given (vehicle_id, bucket, received_on, regime, n)
 VALUES (9, '2026-03-01 00:00+00', '2026-03-01', 'rest', 6);
+INSERT INTO telemetry.day_sums (vehicle_id, day, received_on, regime, sums)
+VALUES (1, '2026-03-01', '2026-03-01', 0, '\x3f800000');
+INSERT INTO telemetry.day_sums_layout (columns, since) VALUES ('{soc_pct}', '2026-03-01');
+INSERT INTO telemetry.day_sums_stale (vehicle_id, day) VALUES (1, '2026-03-01');
 INSERT INTO pii.position (vehicle_id, parked_at, latitude, longitude) VALUES (1, now(), 31.25, 121.5);
 INSERT INTO pii.dead_letter (received_at, topic, reason, detail, payload, epoch)
 VALUES (now(), 'v1/x', 'bad_seq', 'seq', '\xff7b00', gen_random_uuid());

@@ -130,7 +130,7 @@ def test_files_under_another_name_are_not_loaded(tmp_path, folder):
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"column": "heat_of_vaporisation"}, "no signal has the column heat_of_vaporisation"),
+        ({"column": "heat_of_vaporisation"}, "no signal or quantity is called heat_of_vaporisation"),
         ({"kind": "jerk"}, "nothing here makes lv_battery_v.rest.jerk.7d"),
         ({"regime": "flight"}, "nothing here makes lv_battery_v.flight.level.7d"),
         ({"phase": 3}, "phase"),
