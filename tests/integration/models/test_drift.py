@@ -5,6 +5,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from config.faults import fault_modes
 from models.drift import by_signal, measure, newest
 from models.feedback import calibration_between, foretold_between, precision_between
 from models.registry import NoModel, list_models
@@ -12,7 +13,7 @@ from models.scoring import score
 from tests.integration.models.conftest import END, FAILING, WAITING, vin, write_readings
 
 # The lamps of the cars that were still waiting have come on by then.
-LATER = END + timedelta(days=14)
+LATER = END + timedelta(days=fault_modes()["lv_battery"].horizon_d)
 
 
 @pytest.fixture

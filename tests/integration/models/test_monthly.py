@@ -17,7 +17,7 @@ from models.scoring import score
 from tests.integration.models.conftest import END
 from tests.integration.models.versions import another
 
-# The horizon of what is said at END, 14 days, ends in May.
+# The horizon of what is said at END, 30 days, ends in May.
 AFTER = datetime(2026, 6, 3, 5, tzinfo=UTC)
 
 
@@ -28,7 +28,7 @@ def reported(models_conn, trained, database):
         conn.execute(
             "INSERT INTO telemetry.vehicle_state (vehicle_id, ts, received_at, readings)"
             " SELECT vehicle_id, %(at)s, %(at)s, 1 FROM telemetry.vehicle",
-            {"at": END + timedelta(days=20)},
+            {"at": END + timedelta(days=31)},
         )
         conn.execute(
             "INSERT INTO prediction.label (vehicle_id, fault_mode, occurred_at, known_at, source)"
@@ -36,7 +36,7 @@ def reported(models_conn, trained, database):
             " WHERE probability >= threshold ORDER BY 1 LIMIT 2",
             {"at": END + timedelta(days=13, hours=12)},
         )
-    may = datetime(2026, 5, 10, tzinfo=UTC)
+    may = datetime(2026, 5, 20, tzinfo=UTC)
     measure(models_conn, as_of=may, data_dir=trained, clock=lambda: may)
     another(trained, "20260418-b")
     promote(

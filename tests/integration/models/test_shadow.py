@@ -63,7 +63,8 @@ def test_a_day_scored_again_replaces_its_shadow(models_conn, trained, champion):
 
 def test_two_models_are_compared_by_what_both_said_and_what_came_of_it(models_conn, trained, champion, database):
     """The challenger is the same estimator, so they differ in nothing; lamps that came on since judge both."""
-    mode, early = fault_modes()["lv_battery"], END - timedelta(days=20)
+    mode = fault_modes()["lv_battery"]
+    early = END - timedelta(days=mode.horizon_d)
     another(trained, "20260418-b")
     for day in (early, END):
         result = score(models_conn, as_of=day, data_dir=trained)
