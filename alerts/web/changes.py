@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolClosed, PoolTimeout
 
 _log = structlog.get_logger(__name__)
 _CHANNEL = "forewarn_safety"
@@ -65,6 +65,9 @@ class Changes:
                     finally:
                         conn.execute(f"UNLISTEN {_CHANNEL}")
                         conn.set_autocommit(False)
+            except PoolClosed:
+                # The server ends, and every page with it.
+                return
             except (psycopg.Error, PoolTimeout) as error:
                 _log.warning("changes of safety cases cannot be heard", error=str(error))
                 # Pages say that the database is away.

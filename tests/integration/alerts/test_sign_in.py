@@ -1,12 +1,14 @@
 """Signing in, what a session may do, and what others try: through the real application and database."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -445,11 +447,15 @@ def test_every_route_refuses_everybody_it_does_not_name(app: FastAPI, database: 
         access = declared.access
         if not isinstance(access, Allowed):
             continue
-        path = declared.path.replace("{case_id}", "1")
+        number = str(UUID(int=1)) if declared.path.startswith("/safety") else "1"
+        path = re.sub(r"{(case|task|action)_id}", number, declared.path)
         assert "{" not in path
         for method in sorted(declared.methods):
             for who, client in clients.items():
                 admitted = who in access.roles or (who is not None and who is access.scope)
+                if admitted and path == "/safety/stream":
+                    # It does not end; test_safety_desk.py reads it.
+                    continue
                 answer = client.request(method, path)
                 if admitted:
                     # A form without its token gets no further either, but it is not its sender who is refused.

@@ -46,7 +46,7 @@ def test_a_flagged_car_becomes_a_case_with_dealer_and_coupon(
     assert counts == Counts(flagged=1, opened=1, leads_added=1, offers=1)
     (row,) = call_list.rows(alerts_conn, language="en")
     assert row.vehicle_id == vehicle
-    assert row.priority == 87
+    assert row.priority == 85
     assert (row.owner_masked, row.phone_masked, row.vin_masked) == ("王**", "138****8000", "LFWA…0000")
     # Nearer workshops cannot open a high-voltage battery.
     assert (row.dealer_id, row.distance_km) == ("sh-zhangjiang", 11.9)

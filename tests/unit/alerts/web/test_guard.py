@@ -29,7 +29,13 @@ def test_every_route_of_the_application_says_who_may_use_it() -> None:
 def test_what_is_open_to_everybody_is_known() -> None:
     paths = {declared.path for declared in declarations(_app()) if isinstance(declared.access, Anyone)}
     plotly = next(path for path in paths if path.startswith("/vendor/"))
-    assert paths - {plotly} == {"/sign-in", "/language/{language}", "/healthz", "/static"}
+    assert paths - {plotly} == {
+        "/sign-in",
+        "/language/{language}",
+        "/healthz",
+        "/static",
+        "/safety/receipts/{delivery_id}",
+    }
 
 
 def _plain() -> FastAPI:
