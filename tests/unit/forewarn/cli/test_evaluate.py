@@ -62,7 +62,6 @@ def test_people_read_sentences(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        ([], "name a benchmark, as --benchmark cmapss"),
         (["--benchmark", "imagenet"], "there is no benchmark imagenet: choose cmapss"),
         (["--benchmark", "cmapss", "--set", "FD009"], "no set FD009: choose FD001"),
         (["--benchmark", "cmapss", "--data", "/nowhere"], "no train_FD001.txt.gz in /nowhere"),
