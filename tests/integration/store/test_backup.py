@@ -67,6 +67,28 @@ INSERT INTO care.offer (case_id, campaign, dealer_id, distance_km, offered_at) V
 INSERT INTO care.coupon (offer_id, code, valid_from, valid_until) VALUES (1, 'A', now(), now() + interval '1 day');
 INSERT INTO safety.anomaly (connector_id, alarm_id, ts, received_at, code, severity, state)
 VALUES (1, 'a', now(), now(), 'heat', 2, 'on');
+INSERT INTO safety.safety_case (case_id, opened_at, last_seen_at, kind, severity)
+VALUES (md5('case')::uuid, now(), now(), 'insulation', 2);
+INSERT INTO safety.case_handling (case_id) VALUES (md5('case')::uuid);
+INSERT INTO safety.sighting (report_id, danger_id, source, channel, ts, received_at, code, kind, severity, state)
+VALUES (md5('report')::uuid, md5('danger')::uuid, 'pile', 'mqtt_alarm', now(), now(), '121', 'insulation', 2, 'on');
+INSERT INTO safety.action
+    (action_id, case_id, danger_id, target, policy, decided_at, decided_by, state, state_at, request)
+VALUES (md5('stop')::uuid, md5('case')::uuid, md5('danger')::uuid, 'pile', 'stop', now(), 'policy', 'sent', now(), '{}');
+INSERT INTO safety.action_step (action_id, at, state, attempt) VALUES (md5('stop')::uuid, now(), 'sent', 1);
+INSERT INTO safety.delivery (delivery_id, case_id, recipient, channel, round, sent_at, accepted)
+VALUES (md5('message')::uuid, md5('case')::uuid, 'owner', 'gateway', 0, now(), true);
+INSERT INTO safety.task (task_id, case_id, kind, created_at, due_at)
+VALUES (md5('task')::uuid, md5('case')::uuid, 'call_owner', now(), now());
+INSERT INTO safety.rung (case_id, step, round, due_at) VALUES (md5('case')::uuid, 'call_owner', 0, now());
+INSERT INTO safety.partner (partner_id, name, created_at) VALUES ('linhe', 'Linhe', now());
+INSERT INTO safety.partner_operator (operator, partner_id) VALUES ('linhe', 'linhe');
+INSERT INTO safety.partner_key (partner_id, kind, sealed, created_at) VALUES ('linhe', 'webhook', '\x00', now());
+INSERT INTO safety.partner_message (partner_id, channel, message_id, digest, sent_at, received_at)
+VALUES ('linhe', 'webhook', 'm', '\x00', now(), now());
+INSERT INTO telemetry.charging_session
+    (operator, session_id, state, started_at, said_at, received_at, channel)
+VALUES ('linhe', 's', 'charging', now(), now(), now(), 'webhook');
 INSERT INTO care.slot (dealer_id, day, starts_at, ends_at, capacity)
 VALUES ('d1', '2026-03-01', '2026-03-01 01:00+00', '2026-03-01 02:00+00', 2);
 INSERT INTO care.slot_place (slot_id, place, capacity, case_id, taken_at) VALUES (1, 1, 2, 1, now());
