@@ -71,7 +71,7 @@ INSERT INTO safety.safety_case (case_id, opened_at, last_seen_at, kind, severity
 VALUES (md5('case')::uuid, now(), now(), 'insulation', 2);
 INSERT INTO safety.case_handling (case_id) VALUES (md5('case')::uuid);
 INSERT INTO safety.sighting (report_id, danger_id, source, channel, ts, received_at, code, kind, severity, state)
-VALUES (md5('report')::uuid, md5('danger')::uuid, 'pile', 'mqtt_alarm', now(), now(), '121', 'insulation', 2, 'on');
+VALUES (md5('seen')::uuid, md5('danger')::uuid, 'pile', 'mqtt_alarm', now(), now(), '121', 'insulation', 2, 'on');
 INSERT INTO safety.action
     (action_id, case_id, danger_id, target, policy, decided_at, decided_by, state, state_at, request)
 VALUES (md5('stop')::uuid, md5('case')::uuid, md5('danger')::uuid, 'pile', 'stop', now(), 'policy', 'sent', now(), '{}');
