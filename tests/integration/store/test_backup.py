@@ -74,7 +74,7 @@ INSERT INTO safety.sighting (report_id, danger_id, source, channel, ts, received
 VALUES (md5('seen')::uuid, md5('danger')::uuid, 'pile', 'mqtt_alarm', now(), now(), '121', 'insulation', 2, 'on');
 INSERT INTO safety.action
     (action_id, case_id, danger_id, target, policy, decided_at, decided_by, state, state_at, request)
-VALUES (md5('stop')::uuid, md5('case')::uuid, md5('danger')::uuid, 'pile', 'stop', now(), 'policy', 'sent', now(), '{}');
+VALUES (md5('stop')::uuid, md5('case')::uuid, md5('seen')::uuid, 'pile', 'stop', now(), 'policy', 'sent', now(), '{}');
 INSERT INTO safety.action_step (action_id, at, state, attempt) VALUES (md5('stop')::uuid, now(), 'sent', 1);
 INSERT INTO safety.delivery (delivery_id, case_id, recipient, channel, round, sent_at, accepted)
 VALUES (md5('message')::uuid, md5('case')::uuid, 'owner', 'gateway', 0, now(), true);
