@@ -94,6 +94,7 @@ class OwnerTeller:
             try:
                 work(*values)
             except Exception:  # noqa: BLE001
+                # One owner who cannot be told must not leave the next untold.
                 _log.exception("telling an owner failed")
             finally:
                 self._waiting.release()

@@ -59,17 +59,14 @@ def bring_up_to_date(conn: psycopg.Connection[Any], columns: Iterable[str], *, s
         if not set(wanted) <= set(known):
             known = sorted({*known, *wanted})
             conn.execute("TRUNCATE telemetry.day_sums")
-            first = min(first, since) if first != _NO_END else since
+            first = min(first, since)
             written = _copy(conn, known, first, _NO_END, among=_ALL)
         else:
-            conn.execute(sql_files.load("ingest.store", "day_sums_forget_stale"))
             written = 0
             if since < first:
-                # A car without a day on the list is copied below, whole; its days would be there twice.
-                conn.execute("DELETE FROM telemetry.day_sums WHERE day < %s", (first,))
                 written += _copy(conn, known, since, first, among=_ALL)
-                conn.execute(sql_files.load("ingest.store", "day_sums_forget_stale"))
                 first = since
+            conn.execute(sql_files.load("ingest.store", "day_sums_forget_stale"))
             written += _copy(conn, known, first, _NO_END, among=_AMONG_STALE)
             if first < since - timedelta(days=_SPARE_D):
                 conn.execute("DELETE FROM telemetry.day_sums WHERE day < %s", (since,))
@@ -140,11 +137,12 @@ def _copy(
 def _numbers(signal: Signal) -> list[sql.Composed]:
     """Return what is kept of a signal, as expressions of four bytes each."""
     names = {s: sql.Identifier("rollup", f"{signal.column}__{s}") for s in STATISTICS}
-    least, greatest = names["min"], names["max"]
+    least: sql.Composable = names["min"]
+    greatest: sql.Composable = names["max"]
     if signal.type == "boolean":
         # Of a boolean the sum says it all; the rollups hold no more.
-        least = sql.SQL("({sum} = {n})::int").format(**names)  # type: ignore[assignment]
-        greatest = sql.SQL("({sum} > 0)::int").format(**names)  # type: ignore[assignment]
+        least = sql.SQL("({sum} = {n})::int").format(**names)
+        greatest = sql.SQL("({sum} > 0)::int").format(**names)
     seen = sql.SQL("CASE WHEN {n} > 0 THEN {value} END")
     mean = sql.SQL("{sum} / {n}").format(**names)
     # A deviation and no sum of squares: of numbers that are large and alike that would keep nothing in four bytes.
