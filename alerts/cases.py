@@ -15,6 +15,9 @@ from config import sql
 Connection = psycopg.Connection[Any]
 # A case may be closed between the moment we see it and the moment we lock it; the next round opens a new one.
 _ROUNDS = 3
+# Whoever opens cases holds it until the transaction ends: a round that comes back for a car holds later ones already,
+# and two that do so at once would wait for each other in a circle.
+_OPENING_LOCK = 7_033_267
 
 
 class NewLead(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +51,10 @@ class StoredLeads(msgspec.Struct, frozen=True):
 def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime) -> Opened:
     """Return one open case for every vehicle, opened where there was none, locked until the transaction ends.
 
-    Two callers at once get the same case: the partial unique index decides, the second waits for the first.
-    Vehicles are taken in order, so that two callers never wait for each other in a circle.
+    Two callers at once get the same case: the second waits until the first's transaction has ended, and the partial
+    unique index keeps it so whoever else writes.
     """
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_OPENING_LOCK,))
     missing = sorted(set(vehicle_ids))
     case_of: dict[int, int] = {}
     new: set[int] = set()

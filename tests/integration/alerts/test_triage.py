@@ -1,6 +1,7 @@
 import itertools
 import random
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -179,6 +180,34 @@ def test_a_code_that_exists_is_drawn_again(
     codes = iter(["SAME", "SAME", "OTHER"])
     apply(alerts_conn, [flag(vehicle) for vehicle in cars.values()], code=lambda: next(codes))
     assert one(alerts_conn, "SELECT array_agg(code ORDER BY code) FROM care.coupon") == ["OTHER", "SAME"]
+
+
+def test_two_who_open_cases_never_wait_for_each_other_in_a_circle(
+    enrolled: Callable[..., dict[str, int]], database: str
+) -> None:
+    one_car, other_car = enrolled(*VINS[:2]).values()
+    first_has_one = threading.Event()
+    failures: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            with connect(database, role="alerts", autocommit=True) as conn, conn.transaction():
+                first_has_one.wait(10)
+                cases.open_and_lock(conn, [other_car], now=NOW)
+                cases.open_and_lock(conn, [one_car], now=NOW)
+        except BaseException as error:  # noqa: BLE001 a thread's failure is the test's
+            failures.append(error)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with connect(database, role="alerts", autocommit=True) as conn, conn.transaction():
+        cases.open_and_lock(conn, [one_car], now=NOW)
+        first_has_one.set()
+        # Time for the second to take the other car, if it could.
+        time.sleep(0.3)
+        assert len(cases.open_and_lock(conn, [one_car, other_car], now=NOW).case_of) == 2
+    thread.join(10)
+    assert failures == []
 
 
 def test_one_car_has_one_open_case_whatever_runs_at_once(
