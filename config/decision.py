@@ -6,6 +6,14 @@ import msgspec
 
 from config._files import read_toml
 
+# So many scorings are looked back at: what lies before them weighs next to nothing.
+LOOK_BACK = 8
+
+
+def weights_of(half_life: float) -> list[float]:
+    """Return what the last scorings count, the newest first: (LOOK_BACK,)."""
+    return [0.5 ** (nth / half_life) for nth in range(LOOK_BACK)]
+
 
 class DecisionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Costs in invitations in vain, numbers of daily scorings, and days; see ``decision.toml`` for what each means."""
@@ -14,8 +22,7 @@ class DecisionPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_probability: float
     full_lead_d: float
     late_value: float
-    opens: int
-    of: int
+    half_life: float
     closes_below: float
     closes_after: int
     quiet_after_false_alarm_d: int

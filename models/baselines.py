@@ -12,11 +12,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.ensemble import IsolationForest
 
+from config.decision import weights_of
 from config.faults import FaultMode
 from models.dataset import KnownFleet
-from models.decision import Hysteresis
+from models.decision import CERTAIN, Hysteresis, log_odds
 from models.features import Feature, Regime
 from models.fleet_scores import scored_rows
 from models.labels import days_to_lamp, lamps_of
@@ -50,10 +52,10 @@ class Limit(msgspec.Struct, frozen=True):
     scale: float
 
     def margin(self, rows: pd.DataFrame) -> Floats:
-        """Return how far beyond the cut each row is, in spreads: (n_rows,), -inf where the feature was not seen."""
+        """Return how far beyond the cut each row is, in spreads: (n_rows,), NaN where the feature was not seen."""
         values = rows[self.feature.name].to_numpy(dtype=np.float64)
-        beyond = self.side * (values - self.cut) / self.scale
-        return np.where(np.isnan(beyond), -np.inf, beyond)
+        beyond: Floats = self.side * (values - self.cut) / self.scale
+        return beyond
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -66,8 +68,8 @@ class Rule(msgspec.Struct, frozen=True):
         return tuple(limit.feature for limit in self.limits)
 
     def probability(self, rows: pd.DataFrame) -> Floats:
-        """Return a score in 0..1 that is THRESHOLD at the limit: (n_rows,)."""
-        return _score(np.max([limit.margin(rows) for limit in self.limits], axis=0))
+        """Return a score in 0..1 that is THRESHOLD at the limit: (n_rows,), NaN where nothing was seen."""
+        return _score(np.fmax.reduce([limit.margin(rows) for limit in self.limits]))
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ class Forest:
 
 
 def _score(margin: Floats) -> Floats:
-    """Return what passes for a probability; margins are in spreads, and thirty are as good as more."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margin, -30.0, 30.0))), dtype=np.float64)
+    """Return what passes for a probability: margins, in spreads, are its log odds; so many are as good as more."""
+    return np.asarray(expit(np.clip(margin, -CERTAIN, CERTAIN)), dtype=np.float64)
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -171,7 +173,7 @@ class Lesson:
 
         score : (n_rows,) the greater the worse; NaN was not seen
         """
-        held = held_score(np.where(np.isnan(score), -np.inf, score), self.begins, self.rule)
+        held = held_score(score, self.begins, self.rule)
         if not len(self.begins):
             return np.zeros(0), np.zeros(0)
         hits = np.maximum.reduceat(np.where(self.counts, held, -np.inf), self.begins)
@@ -191,16 +193,24 @@ class Lesson:
 
 
 def held_score(score: Floats, begins: NDArray[np.int64], rule: Hysteresis) -> Floats:
-    """Return at each scoring the highest cut at which a flag would open there: the k-th greatest of the last scorings.
+    """Return at each scoring the highest cut at which a flag would open there: (n_rows,), -inf where nothing was seen.
 
-    score  : (n_rows,) car by car in the order of time
+    score  : (n_rows,) car by car in the order of time, on a scale on which the decision takes its mean: log odds or
+             whatever passes for them; NaN was not seen
     begins : (n_cars,) first row of each car
     """
-    place = np.arange(len(score)) - np.repeat(begins, np.diff(np.append(begins, len(score))))
-    recent = np.full((rule.of, len(score)), -np.inf)
-    for back in range(rule.of):
-        recent[back, back:] = np.where(place[back:] >= back, score[: len(score) - back], -np.inf)
-    return np.asarray(np.sort(recent, axis=0)[rule.of - rule.opens], dtype=np.float64)
+    held = np.full(len(score), -np.inf)
+    seen = np.flatnonzero(~np.isnan(score))
+    values = score[seen]
+    first = np.searchsorted(seen, begins)
+    place = np.arange(len(seen)) - np.repeat(first, np.diff(np.append(first, len(seen))))
+    total, weight = np.zeros(len(seen)), np.zeros(len(seen))
+    for back, counts in enumerate(weights_of(rule.half_life)):
+        own = np.flatnonzero(place >= back)
+        total[own] += counts * values[own - back]
+        weight[own] += counts
+    held[seen] = np.minimum(values, total / np.maximum(weight, 1e-12))
+    return held
 
 
 def lesson(mode: FaultMode, fleet: KnownFleet, features: Sequence[Feature], *, rule: Hysteresis) -> Lesson:
@@ -292,13 +302,13 @@ def moved_earlier(mode: FaultMode, lesson: Lesson) -> Rule | None:
 
 
 def _f1(lesson: Lesson, probability: Floats) -> float:
-    """Return the F1 by car of flags at THRESHOLD."""
-    sick, healthy = lesson.peaks(probability)
+    """Return the F1 by car of flags at THRESHOLD, whose log odds are none."""
+    sick, healthy = lesson.peaks(log_odds(probability))
     if not len(sick) or not len(healthy):
         return 0.0
-    hits = int((sick >= THRESHOLD).sum())
+    hits = int((sick >= 0.0).sum())
     weight = len(sick) * (1 - FAULTY_SHARE) / FAULTY_SHARE / len(healthy)
-    return 2 * hits / (hits + weight * int((healthy >= THRESHOLD).sum()) + len(sick))
+    return 2 * hits / (hits + weight * int((healthy >= 0.0).sum()) + len(sick))
 
 
 def single_feature(lesson: Lesson, features: Sequence[Feature]) -> Rule | None:

@@ -1,6 +1,6 @@
 """From probabilities to warnings: when a car is named, for which fault, and when that is over.
 
-A probability moves about its threshold: a warning opens only when several of the last scorings were at or above it and
+A probability moves about its threshold: a warning opens only when the last scorings together are at or above it and
 ends only well below. While one is open the car is named once, for one fault.
 """
 
@@ -10,24 +10,29 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logit
 
-from config.decision import decision_policy
+from config.decision import LOOK_BACK, decision_policy, weights_of
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+
+
+# Log odds further out than this are as good as certain.
+CERTAIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hysteresis:
     """When a flag opens and when it closes.
 
-    opens, of     : it opens when so many of the last ``of`` scorings were at or above the threshold
+    half_life     : it opens when a scoring is at or above the threshold and so is the mean, in log odds, of the last
+                    ones, of which each weighs half of the one so many scorings later
     closes_below  : share of the threshold …
     closes_after  : … below which a probability must stay for so many scorings in a row
     """
 
-    opens: int
-    of: int
+    half_life: float
     closes_below: float
     closes_after: int
 
@@ -35,7 +40,7 @@ class Hysteresis:
 def usual_rule() -> Hysteresis:
     """Return the rule of config/decision.toml."""
     policy = decision_policy()
-    return Hysteresis(policy.opens, policy.of, policy.closes_below, policy.closes_after)
+    return Hysteresis(policy.half_life, policy.closes_below, policy.closes_after)
 
 
 def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
@@ -49,20 +54,28 @@ def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
     # A scoring that was not made is no evidence against it: the last ones that were made count.
     low = ~(probability >= threshold * rule.closes_below)
     scored = ~np.isnan(probability)
+    beyond = log_odds(probability) - float(log_odds(np.array([threshold]))[0])
+    weights = np.array(weights_of(rule.half_life))[:, None]
     vehicles = probability.shape[1]
-    recent = np.zeros((rule.of, vehicles), dtype=bool)
+    recent = np.full((LOOK_BACK, vehicles), np.nan)
     calm = np.zeros(vehicles, dtype=np.int64)
     up: Flags = np.zeros(vehicles, dtype=bool)
     flags = np.zeros(probability.shape, dtype=bool)
     for step in range(len(probability)):
         now = scored[step]
-        recent[:, now] = np.concatenate([recent[1:, now], high[step, now][None]])
+        recent[:, now] = np.concatenate([beyond[step, now][None], recent[:-1, now]])
         calm = np.where(low[step], calm + 1, 0)
-        # What opened a flag is spent when it closes.
-        recent[:, up & (calm >= rule.closes_after)] = False
-        up = (up & (calm < rule.closes_after)) | (now & high[step] & (recent.sum(axis=0) >= rule.opens))
+        # Its sign is that of the mean.
+        evidence = np.nansum(recent * weights, axis=0)
+        up = (up & (calm < rule.closes_after)) | (now & high[step] & (evidence >= 0.0))
         flags[step] = up
     return flags
+
+
+def log_odds(probability: Floats) -> Floats:
+    """Return log odds, none beyond CERTAIN; NaN stays NaN."""
+    odds: Floats = np.clip(logit(probability), -CERTAIN, CERTAIN)
+    return odds
 
 
 def warnings_of(
@@ -100,7 +113,8 @@ def warnings_of(
                 since = pd.Timestamp(str(known.since)).tz_convert("UTC").tz_localize(None).to_datetime64()
                 grid[np.ix_(days >= since, cars == known.vehicle_id)] = np.nan
         flags[at] = flags_of(grid, thresholds[mode], rule)
-        sureness[at] = np.where(flags[at], _odds(grid) / _odds(np.float64(thresholds[mode])), -np.inf)
+        beyond = log_odds(grid) - log_odds(np.array(thresholds[mode], dtype=np.float64))
+        sureness[at] = np.where(flags[at], beyond, -np.inf)
     told: list[tuple[int, str, np.datetime64]] = []
     up_before: Flags = np.zeros(len(cars), dtype=bool)
     for at, day in enumerate(days):
@@ -112,10 +126,3 @@ def warnings_of(
     result = pd.DataFrame(told, columns=columns)
     result["first_flagged_at"] = pd.to_datetime(result["first_flagged_at"], utc=True)
     return result.sort_values(["first_flagged_at", "vehicle_id"], kind="stable", ignore_index=True)
-
-
-def _odds(probability: Floats | np.float64) -> Floats:
-    """How many times likelier than not; of several modes the one furthest beyond its own threshold is named."""
-    bounded = np.clip(probability, 1e-9, 1 - 1e-9)
-    result: Floats = bounded / (1 - bounded)
-    return result

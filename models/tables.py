@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from config import sql
-from config.decision import decision_policy
+from config.decision import decision_policy, weights_of
 
 
 class Reason(TypedDict):
@@ -71,8 +71,8 @@ class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):
 def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None = None) -> list[Prediction]:
     """Return predictions at or above their threshold, as ``config/decision.toml`` has it, the most probable first.
 
-    Enough of the last scorings of the car by the same model were at or above it too; a car and fault that a workshop
-    found nothing of lately is left out.
+    The last scorings of the car by the same model together are at or above it too, as of ``models.decision``; a car and
+    fault that a workshop found nothing of lately is left out.
 
     since_run : only of scoring runs after this one, the newest of each car and fault mode; None: those of the last
                 finished scoring run
@@ -81,8 +81,7 @@ def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None 
         policy = decision_policy()
         values = {
             "since_run": since_run,
-            "opens": policy.opens,
-            "of": policy.of,
+            "weights": weights_of(policy.half_life),
             "quiet_d": policy.quiet_after_false_alarm_d,
         }
         return cursor.execute(sql.load("models", "flagged_predictions"), values).fetchall()

@@ -1,5 +1,5 @@
 -- Cars to warn of: flagged by the last finished scoring run, or by the newest of each car and mode after a given run, and
--- by enough of the scorings before it. A workshop that found nothing keeps that car and mode quiet at once.
+-- by the last scorings together, as models/decision.py has it. A workshop that found nothing keeps that car and mode quiet at once.
 WITH chosen AS (
     SELECT run_id
     FROM prediction.run
@@ -17,21 +17,25 @@ SELECT prediction_id, run_id, vehicle_id, fault_mode, scored_at, as_of, probabil
     EXISTS (SELECT FROM prediction.holdout WHERE holdout.prediction_id = newest.prediction_id) AS held_out
 FROM newest
 CROSS JOIN LATERAL (
-    SELECT count(*) AS made, count(*) FILTER (WHERE high) AS high
+    SELECT sum(weight * (ln(chance / (1 - chance)) - ln(cut / (1 - cut)))) AS beyond
     FROM (
-        SELECT probability >= threshold AS high
+        SELECT
+            row_number() OVER (ORDER BY as_of DESC) AS nth,
+            -- Nothing is certain, and odds of nothing have no logarithm.
+            least(greatest(probability::float8, 1e-13), 1 - 1e-13) AS chance,
+            least(greatest(newest.threshold::float8, 1e-13), 1 - 1e-13) AS cut
         FROM prediction.prediction AS earlier
         WHERE earlier.vehicle_id = newest.vehicle_id
             AND earlier.fault_mode = newest.fault_mode
             AND earlier.model_version = newest.model_version
             AND earlier.as_of <= newest.as_of
         ORDER BY as_of DESC
-        LIMIT %(of)s
+        LIMIT cardinality(%(weights)s::float8[])
     ) AS last
+    JOIN unnest(%(weights)s::float8[]) WITH ORDINALITY AS weighed (weight, nth) USING (nth)
 ) AS scorings
 WHERE probability >= threshold
-    -- A model that has scored a car but once has nothing to wait for.
-    AND scorings.high >= least(%(opens)s, scorings.made)
+    AND scorings.beyond >= 0
     AND NOT EXISTS (
         SELECT
         FROM prediction.label
