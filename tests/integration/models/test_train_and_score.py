@@ -1,10 +1,13 @@
 from datetime import timedelta
 
+import numpy as np
 import psycopg
 import pytest
 
 from ingest.store.connection import connect
+from models.baselines import held_score
 from models.dataset import NotEnoughData
+from models.decision import log_odds, usual_rule
 from models.promotion import champions
 from models.registry import ModelFileUntrusted
 from models.scoring import score
@@ -141,3 +144,32 @@ def test_one_high_scoring_among_low_ones_is_no_warning(models_conn, trained, dat
             [first.vehicle_id, END],
         )
     assert first.vehicle_id not in {prediction.vehicle_id for prediction in flagged_predictions(models_conn)}
+
+
+def test_the_database_warns_of_the_cars_that_the_decision_names(models_conn, database):
+    random = np.random.default_rng(5)
+    # Every scoring of a car by one model; the last day is always scored, others now and then not.
+    chances = [random.beta(0.4, 0.6, size=random.integers(1, 15)).astype(np.float32) for _ in range(60)]
+    chances += [np.array([0.0, 1.0], dtype=np.float32), np.array([1.0, 0.0], dtype=np.float32)]
+    threshold = np.float32(0.4)
+    with psycopg.connect(database) as conn:
+        row = conn.execute(
+            "INSERT INTO prediction.run (job, started_at, outcome) VALUES ('score', %s, 'done') RETURNING run_id", [END]
+        ).fetchone()
+        assert row is not None
+        with conn.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO prediction.prediction"
+                " (run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version)"
+                " VALUES (%s, %s, 'dcdc', %s, %s, %s, %s, 'one')",
+                [
+                    (row[0], 1000 + car, day, day, chance, threshold)
+                    for car, own in enumerate(chances)
+                    for age, chance in enumerate(own[::-1].tolist())
+                    for day in [END - timedelta(days=age if age == 0 else age + car % 3)]
+                ],
+            )
+    held = [held_score(log_odds(own.astype(np.float64)), np.array([0]), usual_rule())[-1] for own in chances]
+    wanted = {1000 + car for car, cut in enumerate(held) if cut >= log_odds(np.array([threshold], dtype=np.float64))[0]}
+    assert 5 < len(wanted) < 55
+    assert {prediction.vehicle_id for prediction in flagged_predictions(models_conn)} == wanted
