@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the call list. The field names are the columns of CSV and the keys of JSON, in this order.
 
-    People are masked. ``horizon_d`` is in days, ``distance_km`` as the crow flies, times are ISO 8601 UTC;
-    ``fault``, ``why`` and ``dealer`` are in the language that was asked for; what is not known is empty (JSON null).
+    People are masked. ``horizon_d`` and ``days_to_lamp`` are in days, ``distance_km`` as the crow flies, times are
+    ISO 8601 UTC; ``fault``, ``why`` and ``dealer`` are in the language that was asked for; what is not known is empty
+    (JSON null).
     """
 
     case_id: int
@@ -44,6 +45,9 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     percent_off: int | None
     coupon_valid_until: str | None
     opened_at: str
+    days_to_lamp: float | None = None
+    days_to_lamp_low: float | None = None
+    days_to_lamp_high: float | None = None
 
 
 COLUMNS: tuple[str, ...] = CallRow.__struct_fields__
@@ -80,7 +84,14 @@ def row(call: Call, language: str) -> CallRow:
         percent_off=coupon.percent_off if coupon else None,
         coupon_valid_until=coupon.valid_until.isoformat() if coupon else None,
         opened_at=call.opened_at.isoformat(),
+        days_to_lamp=_tenths(lead.days_to_lamp),
+        days_to_lamp_low=_tenths(lead.days_to_lamp_low),
+        days_to_lamp_high=_tenths(lead.days_to_lamp_high),
     )
+
+
+def _tenths(days: float | None) -> float | None:
+    return None if days is None else round(days, 1)
 
 
 def to_csv(lines: Iterable[CallRow]) -> str:
@@ -115,7 +126,8 @@ def to_table(lines: Iterable[CallRow], *, language: str) -> "Table":
     for line in lines:
         likely = "" if line.probability is None else t("%(percent)s %% likely", percent=round(100 * line.probability))
         within = "" if line.horizon_d is None else t("within %(days)s days", days=line.horizon_d)
-        expected = ", ".join(part for part in (likely, within) if part)
+        days = (line.days_to_lamp, line.days_to_lamp_low, line.days_to_lamp_high)
+        expected = ", ".join(part for part in (likely, within, wording.days_to_lamp(*days, language)) if part)
         table.add_row(
             str(line.priority),
             f"{escape(line.model)}\n{line.vin_masked}\n#{line.vehicle_id}",

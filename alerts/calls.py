@@ -20,7 +20,11 @@ Connection = psycopg.Connection[Any]
 
 
 class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason to call, with all it can say for itself. ``as_of`` is where a prediction's knowledge ends."""
+    """One reason to call, with all it can say for itself. ``as_of`` is where a prediction's knowledge ends.
+
+    days_to_lamp, days_to_lamp_low, days_to_lamp_high : from ``as_of`` until the lamp comes on, and between which two
+                    numbers that most likely lies; None where the model does not know
+    """
 
     lead_id: int
     source: str
@@ -32,6 +36,9 @@ class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     model_version: str | None
     as_of: datetime | None
+    days_to_lamp: float | None = None
+    days_to_lamp_low: float | None = None
+    days_to_lamp_high: float | None = None
 
     @property
     def known_until(self) -> datetime:

@@ -14,7 +14,10 @@ _POINTS_A_FURTHER_LEAD, _MOST_FOR_FURTHER_LEADS = 2, 5
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason to call. ``probability`` is None for what has happened already; severity 1 is personal safety."""
+    """One reason to call. ``probability`` is None for what has happened already; severity 1 is personal safety.
+
+    days_to_lamp : when the lamp is expected; None where no model says so, and the horizon is all that is known
+    """
 
     lead_id: int
     source: str
@@ -22,6 +25,7 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     severity: int
     probability: float | None
     horizon_d: int
+    days_to_lamp: float | None = None
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -61,9 +65,10 @@ def _own_points(lead: Lead) -> int:
 
 def _own_parts(lead: Lead) -> tuple[Part, ...]:
     probability = 1.0 if lead.probability is None else lead.probability
-    urgency = next((points for days, points in _URGENCY_POINTS if lead.horizon_d <= days), _LATER_POINTS)
+    left_d = lead.horizon_d if lead.days_to_lamp is None else lead.days_to_lamp
+    urgency = next((points for days, points in _URGENCY_POINTS if left_d <= days), _LATER_POINTS)
     return (
         Part("severity", _SEVERITY_POINTS[lead.severity], lead.severity),
         Part("likelihood", round(_LIKELIHOOD_POINTS * probability), probability),
-        Part("urgency", urgency, lead.horizon_d),
+        Part("urgency", urgency, left_d),
     )

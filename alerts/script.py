@@ -1,9 +1,11 @@
 """What an agent can say to an owner, in the owner's language."""
 
+import math
+
 from alerts import wording
 from alerts.calls import Call
-from config.faults import fault_modes
-from config.i18n import translator
+from config.faults import FaultMode, fault_modes
+from config.i18n import Translate, translator
 
 
 def what_to_say(call: Call, language: str) -> list[str]:
@@ -18,14 +20,7 @@ def what_to_say(call: Call, language: str) -> list[str]:
         )
     ]
     if mode is not None:
-        said.append(
-            t(
-                "What it points to: %(fault)s. A warning lamp may come on within %(days)s days, and we would rather"
-                " have it looked at before.",
-                fault=mode.name(language),
-                days=mode.horizon_d,
-            )
-        )
+        said.append(_what_it_means(call, mode, t, language))
     if call.offer is None:
         said.append(t("May I find a workshop that suits you and call you back?"))
         return said
@@ -41,3 +36,23 @@ def what_to_say(call: Call, language: str) -> list[str]:
         )
     said.append(offer)
     return said
+
+
+def _what_it_means(call: Call, mode: FaultMode, t: Translate, language: str) -> str:
+    lead = call.lead
+    fault = mode.name(language)
+    if lead.days_to_lamp is None or lead.days_to_lamp_low is None or lead.days_to_lamp_high is None:
+        return t(
+            "What it points to: %(fault)s. A warning lamp may come on within %(days)s days, and we would rather"
+            " have it looked at before.",
+            fault=fault,
+            days=mode.horizon_d,
+        )
+    return t(
+        "What it points to: %(fault)s. A warning lamp will probably come on in about %(days)s days, most likely"
+        " between %(low)s and %(high)s, and we would rather have it looked at before.",
+        fault=fault,
+        days=max(round(lead.days_to_lamp), 1),
+        low=math.floor(lead.days_to_lamp_low),
+        high=max(math.ceil(lead.days_to_lamp_high), 1),
+    )

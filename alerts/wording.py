@@ -1,5 +1,6 @@
 """Sentences for people: why a car is on the list, and why so far up."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -84,6 +85,18 @@ def why(reason: Why, mode: FaultMode | None, language: str) -> str:
         usual = t(", usual %(usual)s", usual=figure(first, first.usual, language)) if first.usual is not None else ""
         return f"{signal_label(first, language)}: {figure(first, first.value, language)}{usual}"
     return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
+
+
+def days_to_lamp(days: float | None, low: float | None, high: float | None, language: str) -> str:
+    """Return when the lamp is expected: "probably in 9 days (4 to 16)"; "" where nobody knows."""
+    if days is None or low is None or high is None:
+        return ""
+    t = translator(language)
+    if round(days) < 1:
+        return t("probably within a day (up to %(high)s days)", high=max(math.ceil(high), 1))
+    return t(
+        "probably in %(days)s days (%(low)s to %(high)s)", days=round(days), low=math.floor(low), high=math.ceil(high)
+    )
 
 
 def quantity(value: float, unit: str | None) -> str:

@@ -108,7 +108,7 @@ def simulated_models(
         if not kept:
             trained = train_on(fleets, seed=seed, processes=processes, progress=progress)
             for fitted, meta in trained:
-                save_model(fitted.estimator, meta, data_dir=folder)
+                save_model(fitted.estimator, meta, data_dir=folder, lamp_time=fitted.lamp_time)
             kept = keep_versions([meta for _, meta in trained], folder)
         if with_baselines:
             learnt = [mode for mode in modes if mode.key in kept]

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,6 +17,7 @@ from config.errors import UserMistake
 from config.quantities import named
 from models.features import REGIMES, Feature, Kind, from_table
 from models.reference import Reference
+from models.remaining import Bands, Remaining
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # Types outside skops' own list that a model of ours is made of. The list is ours and fixed: a file cannot widen it.
 TRUSTED_TYPES = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 
-_MODEL_FILE, _META_FILE = "model.skops", "meta.json"
+_MODEL_FILE, _LAMP_TIME_FILE, _META_FILE = "model.skops", "lamp-time.skops", "meta.json"
 # Until promotions were rows of ``prediction.model_promotion``, this file beside the versions named the champion.
 _POINTER_FILE = "champion"
 # Names come back from files and command lines; only these may become part of a path.
@@ -45,6 +46,23 @@ class ModelOutdated(UserMistake):
     """A model was trained with another version of a library, or of Forewarn, that its meaning depends on."""
 
 
+class LampTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the model of the days to the lamp, beside ``lamp-time.skops``, which holds its members.
+
+    columns  : names of the features that it takes, in order
+    cap_d    : what is further off is said to be so many days off
+    coverage : share of cars whose days are to lie between the ends
+    bands    : as in ``models.remaining.Remaining``
+    sha256   : of the file
+    """
+
+    columns: list[str]
+    cap_d: float
+    coverage: float
+    bands: Bands
+    sha256: str
+
+
 class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one trained model; ``meta.json`` beside the model file.
 
@@ -57,6 +75,7 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     versions      : of the libraries
     code          : as of ``models.provenance.code_version``; "" of a model from before that was kept
     reference     : what its training looked like; None of a model from before that was kept
+    lamp_time     : about the days to the lamp; None of a model that does not know them
     sha256        : of the model file
     """
 
@@ -75,6 +94,7 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     code: str = ""
     reference: Reference | None = None
+    lamp_time: LampTime | None = None
     sha256: str = ""
 
     def feature_list(self) -> tuple[Feature, ...]:
@@ -87,19 +107,42 @@ class LoadedModel(msgspec.Struct, frozen=True):
     meta: TrainedModel
     estimator: "HistGradientBoostingClassifier"
     features: tuple[Feature, ...]
+    lamp_time: Remaining | None = None
 
 
-def save_model(estimator: "HistGradientBoostingClassifier", meta: TrainedModel, *, data_dir: Path) -> TrainedModel:
-    """Write a model below ``data_dir/models/<mode>/<version>``, all of it or nothing; return its meta with the hash."""
+def save_model(
+    estimator: "HistGradientBoostingClassifier",
+    meta: TrainedModel,
+    *,
+    data_dir: Path,
+    lamp_time: Remaining | None = None,
+) -> TrainedModel:
+    """Write a model below ``data_dir/models/<mode>/<version>``, all of it or nothing; return its meta with the hashes.
+
+    lamp_time : of the same features; None writes a model that does not know when
+    """
     import skops.io
 
     content = skops.io.dumps(estimator)
-    meta = msgspec.structs.replace(meta, sha256=hashlib.sha256(content).hexdigest())
+    members: bytes | None = None
+    about: LampTime | None = None
+    if lamp_time is not None:
+        members = skops.io.dumps(list(lamp_time.members))
+        about = LampTime(
+            columns=list(lamp_time.columns),
+            cap_d=lamp_time.cap_d,
+            coverage=lamp_time.coverage,
+            bands=lamp_time.bands,
+            sha256=hashlib.sha256(members).hexdigest(),
+        )
+    meta = msgspec.structs.replace(meta, sha256=hashlib.sha256(content).hexdigest(), lamp_time=about)
     target = _folder(data_dir, meta.mode, meta.version)
     draft = target.with_name(f".{meta.version}.{secrets.token_hex(4)}")
     draft.mkdir(parents=True)
     try:
         _write_durably(draft / _MODEL_FILE, content)
+        if members is not None:
+            _write_durably(draft / _LAMP_TIME_FILE, members)
         _write_durably(draft / _META_FILE, msgspec.json.format(msgspec.json.encode(meta), indent=2))
         # The same version again comes from the same data, features and libraries, so the newer may take its place.
         if target.exists():
@@ -164,26 +207,52 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
     Raises : NoModel, ModelFileUntrusted, ModelOutdated
     """
     import sklearn
-    import skops.io
 
     meta = read_meta(data_dir, mode, version)
     file = _folder(data_dir, mode, version) / _MODEL_FILE
-    if not file.is_file():
-        raise ModelFileUntrusted(f"{file} is gone: {what_instead(mode)}")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != meta.sha256:
-        raise ModelFileUntrusted(f"{file} is not the file that was saved: {what_instead(mode)}")
+    content = _unchanged(file, meta.sha256, mode)
     if (meta.mode, meta.version) != (mode, version):
         raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
     _check_versions(meta, {"scikit-learn": sklearn.__version__})
     features = _features_of(meta)
+    estimator = _trusted(file, content, mode)
+    _check_columns(file, estimator, [feature.name for feature in features], mode)
+    return LoadedModel(meta, estimator, features, _lamp_time_of(meta, file.with_name(_LAMP_TIME_FILE)))
+
+
+def _lamp_time_of(meta: TrainedModel, file: Path) -> Remaining | None:
+    about = meta.lamp_time
+    if about is None:
+        return None
+    members = _trusted(file, _unchanged(file, about.sha256, meta.mode), meta.mode)
+    if not isinstance(members, list) or not members:
+        raise ModelFileUntrusted(f"{file} holds no models: {what_instead(meta.mode)}")
+    for member in members:
+        _check_columns(file, member, about.columns, meta.mode)
+    return Remaining(tuple(members), tuple(about.columns), about.cap_d, about.coverage, about.bands)
+
+
+def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
+    if not file.is_file():
+        raise ModelFileUntrusted(f"{file} is gone: {what_instead(mode)}")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelFileUntrusted(f"{file} is not the file that was saved: {what_instead(mode)}")
+    return content
+
+
+def _trusted(file: Path, content: bytes, mode: str) -> Any:
+    import skops.io
+
     untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
     if untrusted:
         raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}")
-    estimator = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
-    if list(getattr(estimator, "feature_names_in_", [])) != [feature.name for feature in features]:
+    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+
+
+def _check_columns(file: Path, estimator: Any, columns: Sequence[str], mode: str) -> None:
+    if list(getattr(estimator, "feature_names_in_", [])) != list(columns):
         raise ModelFileUntrusted(f"{file} and {_META_FILE} name other features: {what_instead(mode)}")
-    return LoadedModel(meta, estimator, features)
 
 
 def what_instead(mode: str) -> str:

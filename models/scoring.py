@@ -22,6 +22,7 @@ from models.holdout import hold_out
 from models.peers import Peers, own_features, peers_of, with_peers
 from models.promotion import adopt_pointers, champions
 from models.registry import LoadedModel, NoModel, load_model
+from models.remaining import predict_remaining
 from models.runs import Clock, recorded_run, utc_now
 from models.shadow import load_challengers, store_shadow
 from models.tables import NewPrediction, store_predictions
@@ -147,7 +148,7 @@ def rows_to_score(
 
 
 def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
-    """Score rows with one model; those at or above its threshold carry their reasons."""
+    """Score rows with one model; those at or above its threshold say why and when."""
     if rows.empty:
         return
     # To the precision of the table, which compares the two again.
@@ -155,6 +156,7 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
     threshold = np.float32(model.meta.threshold)
     flagged = probability >= threshold
     reasons = iter(explain(model, rows[flagged]))
+    days = iter(_days_to_lamp(model, rows[flagged]))
     for vehicle_id, chance, is_flagged in zip(rows.index.tolist(), probability.tolist(), flagged.tolist(), strict=True):
         yield NewPrediction(
             vehicle_id=vehicle_id,
@@ -163,13 +165,21 @@ def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
             threshold=float(threshold),
             model_version=model.meta.version,
             reasons=next(reasons) if is_flagged else [],
+            to_lamp=next(days) if is_flagged else None,
         )
+
+
+def _days_to_lamp(model: LoadedModel, rows: pd.DataFrame) -> list[tuple[float, float, float] | None]:
+    if model.lamp_time is None or rows.empty:
+        return [None] * len(rows)
+    found = predict_remaining(model.lamp_time, rows)
+    return list(zip(found["days"].tolist(), found["low"].tolist(), found["high"].tolist(), strict=True))
 
 
 def mode_model(model: LoadedModel) -> ModeModel:
     """Return what scores with a loaded model; one saved before calibration says what its estimator says."""
     calibration = msgspec.convert(model.meta.parameters.get("calibration", {}), Calibration)
-    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
+    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold, model.lamp_time)
 
 
 def rows_of_day(

@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 from config import sql
 from config.decision import decision_policy, weights_of
 
+_NO_DAYS = (None, None, None)
+
 
 class Reason(TypedDict):
     """One signal that drove a score, as ``prediction.prediction.reasons`` keeps it.
@@ -42,6 +44,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """Probability that one car's lamp comes on within the horizon. ``scored_at`` and ``as_of`` are UTC.
 
     held_out : nobody is to be called for it, so that it can be measured how long before the lamp it came
+    days_to_lamp, days_to_lamp_low, days_to_lamp_high : when the lamp comes on, given that it will, and between which
+               days most likely; None where the model does not know
     """
 
     prediction_id: int
@@ -55,10 +59,13 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     reasons: list[Reason]
     held_out: bool = False
+    days_to_lamp: float | None = None
+    days_to_lamp_low: float | None = None
+    days_to_lamp_high: float | None = None
 
 
 class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):
-    """A prediction about to be stored; the run gives the rest."""
+    """A prediction about to be stored; the run gives the rest. to_lamp : days, low, high, as in ``Prediction``"""
 
     vehicle_id: int
     fault_mode: str
@@ -66,6 +73,7 @@ class NewPrediction(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     model_version: str
     reasons: list[Reason]
+    to_lamp: tuple[float, float, float] | None = None
 
 
 def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None = None) -> list[Prediction]:
@@ -99,7 +107,7 @@ def store_predictions(
 
     Returns : how many were written
     """
-    columns: tuple[list[Any], ...] = ([], [], [], [], [], [])
+    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
     for row in predictions:
         values = (
             row.vehicle_id,
@@ -108,6 +116,7 @@ def store_predictions(
             row.threshold,
             row.model_version,
             Jsonb(row.reasons) if row.reasons else None,
+            *(row.to_lamp or _NO_DAYS),
         )
         for column, value in zip(columns, values, strict=True):
             column.append(value)

@@ -28,10 +28,12 @@ from models.evaluation import metrics_of
 from models.features import Feature, as_table
 from models.fleet_scores import ModeModel
 from models.labels import record_lamp_labels
+from models.lamp_time import fit_lamp_time
 from models.promotion import adopt_pointers, record_first
 from models.provenance import code_version
 from models.reference import reference_of
 from models.registry import TrainedModel, save_model
+from models.remaining import Remaining, TooFewUnits
 from models.runs import Clock, recorded_run, utc_now
 from models.thresholds import choose_threshold, scored_grid
 from models.watched import features_of
@@ -66,6 +68,7 @@ class Fitted(msgspec.Struct, frozen=True):
     calibration : makes a probability of what the estimator says
     score       : (n_rows,) out of fold: what a model said that had not seen the row's car, not yet calibrated
     usual       : median of each feature over rows whose lamp stayed off
+    lamp_time   : in how many days the lamp comes on; None when too few did to say so
     """
 
     estimator: HistGradientBoostingClassifier
@@ -75,10 +78,11 @@ class Fitted(msgspec.Struct, frozen=True):
     threshold: float
     metrics: dict[str, float]
     usual: dict[str, float]
+    lamp_time: Remaining | None = None
 
     @property
     def model(self) -> ModeModel:
-        return ModeModel(self.estimator, self.features, self.calibration, self.threshold)
+        return ModeModel(self.estimator, self.features, self.calibration, self.threshold, self.lamp_time)
 
 
 def train(
@@ -119,7 +123,7 @@ def train(
                 problems.append(str(error))
                 continue
             meta = describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
-            trained.append(save_model(fitted.estimator, meta, data_dir=data_dir))
+            trained.append(save_model(fitted.estimator, meta, data_dir=data_dir, lamp_time=fitted.lamp_time))
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
         adopt_pointers(conn, data_dir, clock=clock)
@@ -177,7 +181,16 @@ def fit_mode(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, 
         threshold=threshold,
         metrics=metrics,
         usual={str(name): float(value) for name, value in healthy.dropna().items()},
+        lamp_time=_lamp_time(mode, used, dataset, seed=seed),
     )
+
+
+def _lamp_time(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, seed: int) -> Remaining | None:
+    try:
+        return fit_lamp_time(mode, features, dataset, seed=seed)
+    except TooFewUnits as error:
+        _log.info("no time to lamp", mode=mode.key, reason=str(error))
+        return None
 
 
 def out_of_fold(features: Sequence[Feature], dataset: Dataset, *, seed: int) -> NDArray[np.float64]:

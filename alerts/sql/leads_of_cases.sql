@@ -1,5 +1,6 @@
 -- The leads of cases, as the ranking needs them.
-SELECT case_id, lead_id, source, fault_mode, severity, probability
-FROM care.lead
+SELECT case_id, lead_id, source, lead.fault_mode, severity, lead.probability, days_to_lamp
+FROM care.lead AS lead
+LEFT JOIN prediction.prediction USING (prediction_id)
 WHERE case_id = ANY (%(case_ids)s::bigint[])
 ORDER BY case_id, lead_id;

@@ -9,7 +9,10 @@ SELECT
     lead.first_seen_at,
     lead.last_seen_at,
     lead.model_version,
-    prediction.as_of
+    prediction.as_of,
+    prediction.days_to_lamp,
+    prediction.days_to_lamp_low,
+    prediction.days_to_lamp_high
 FROM care.lead AS lead
 LEFT JOIN prediction.prediction USING (prediction_id)
 WHERE lead.case_id = %(case_id)s AND lead.lead_id <> %(lead_id)s

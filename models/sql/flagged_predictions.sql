@@ -14,6 +14,7 @@ newest AS (
     ORDER BY vehicle_id, fault_mode, scored_at DESC, prediction_id DESC
 )
 SELECT prediction_id, run_id, vehicle_id, fault_mode, scored_at, as_of, probability, threshold, model_version, reasons,
+    days_to_lamp, days_to_lamp_low, days_to_lamp_high,
     EXISTS (SELECT FROM prediction.holdout WHERE holdout.prediction_id = newest.prediction_id) AS held_out
 FROM newest
 CROSS JOIN LATERAL (

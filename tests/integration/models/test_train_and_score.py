@@ -1,6 +1,8 @@
 from datetime import timedelta
 
+import msgspec
 import numpy as np
+import pandas as pd
 import psycopg
 import pytest
 
@@ -10,8 +12,9 @@ from models.dataset import NotEnoughData
 from models.decision import log_odds, usual_rule
 from models.promotion import champions
 from models.registry import ModelFileUntrusted
-from models.scoring import score
-from models.tables import flagged_predictions
+from models.remaining import fit_remaining
+from models.scoring import load_champions, score
+from models.tables import NewPrediction, flagged_predictions, store_predictions
 from models.training import train
 from tests.integration.models.conftest import CARS, END, FAILING, WAITING, vin, write_readings
 
@@ -173,3 +176,39 @@ def test_the_database_warns_of_the_cars_that_the_decision_names(models_conn, dat
     wanted = {1000 + car for car, cut in enumerate(held) if cut >= log_odds(np.array([threshold], dtype=np.float64))[0]}
     assert 5 < len(wanted) < 55
     assert {prediction.vehicle_id for prediction in flagged_predictions(models_conn)} == wanted
+
+
+def test_when_the_lamp_is_expected_is_kept_with_the_prediction(models_conn, trained):
+    score(models_conn, as_of=END, data_dir=trained)
+    first = flagged_predictions(models_conn)[0]
+    # Six lamps are too few to say when the next comes on.
+    assert first.days_to_lamp is None
+    told = NewPrediction(
+        vehicle_id=first.vehicle_id,
+        fault_mode=first.fault_mode,
+        probability=0.99,
+        threshold=first.threshold,
+        model_version=first.model_version,
+        reasons=[],
+        to_lamp=(9.0, 4.5, 16.0),
+    )
+    with models_conn.transaction():
+        store_predictions(models_conn, [told], run_id=first.run_id, scored_at=first.scored_at, as_of=first.as_of)
+    again = next(one for one in flagged_predictions(models_conn) if one.prediction_id == first.prediction_id)
+    assert (again.days_to_lamp, again.days_to_lamp_low, again.days_to_lamp_high) == (9.0, 4.5, 16.0)
+
+
+def test_only_flagged_cars_are_told_when(models_conn, trained, monkeypatch):
+    # As a model says that learnt from more lamps than this fleet has.
+    table, unit = pd.DataFrame({"lv_battery_v.rest.level.7d": np.linspace(11, 13, 200)}), np.repeat(np.arange(40), 5)
+    days = fit_remaining(table, np.tile(np.arange(5.0), 40), unit, cap_d=30, parameters={"max_iter": 5}, seed=0)
+    champion = msgspec.structs.replace(load_champions(models_conn, trained)[0], lamp_time=days)
+    monkeypatch.setattr("models.scoring.load_champions", lambda *_: [champion])
+    score(models_conn, as_of=END, data_dir=trained)
+    rows = models_conn.execute(
+        "SELECT probability >= threshold, days_to_lamp_low <= days_to_lamp AND days_to_lamp <= days_to_lamp_high"
+        " FROM prediction.prediction WHERE as_of = %s",
+        [END],
+    ).fetchall()
+    assert {flagged for flagged, _ in rows} == {True, False}
+    assert all(told is (True if flagged else None) for flagged, told in rows)

@@ -152,7 +152,8 @@ def test_predictions_of_before_decisions_were_recorded_are_kept(empty_store):
         " VALUES (1, 'lv_battery', %s, %s, 'lamp')",
         *[START] * 2,
     )
-    rows = "SELECT r::text FROM prediction.{} AS r ORDER BY 1"
+    # What a later version adds is empty in rows of before, and not looked at.
+    rows = "SELECT jsonb_strip_nulls(to_jsonb(r)) FROM prediction.{} AS r ORDER BY 1"
     tables = ("run", "prediction", "label")
     before = {table: empty_store.ask(rows.format(table)) for table in tables}
     empty_store.migrate()

@@ -12,10 +12,13 @@ leads = st.builds(
     severity=st.integers(1, 3),
     probability=st.none() | st.floats(0, 1),
     horizon_d=st.integers(0, 60),
+    days_to_lamp=st.none() | st.floats(0, 60),
 )
 
 
-def lead(severity: int, probability: float | None, horizon_d: int, lead_id: int = 1) -> Lead:
+def lead(
+    severity: int, probability: float | None, horizon_d: int, lead_id: int = 1, days_to_lamp: float | None = None
+) -> Lead:
     return Lead(
         lead_id=lead_id,
         source="prediction",
@@ -23,6 +26,7 @@ def lead(severity: int, probability: float | None, horizon_d: int, lead_id: int 
         severity=severity,
         probability=probability,
         horizon_d=horizon_d,
+        days_to_lamp=days_to_lamp,
     )
 
 
@@ -34,6 +38,11 @@ def test_the_points_are_explained() -> None:
         ("urgency", 5),
     ]
     assert priority.points == 87
+
+
+def test_the_sooner_the_lamp_is_expected_the_higher() -> None:
+    points = [rank([lead(2, 0.9, 30, days_to_lamp=days)]).points for days in (3.0, 12.5, 20.0, 29.0, None)]
+    assert points == [25 + 32 + own for own in (10, 7, 5, 3, 3)]
 
 
 def test_safety_comes_before_a_certain_flat_battery() -> None:

@@ -51,6 +51,20 @@ def test_without_anything_the_fault_is_named() -> None:
     assert wording.why(Why(None, ()), MODES[0], "en") == f"the model expects it: {MODES[0].en}"
 
 
+@pytest.mark.parametrize(
+    ("days", "said_of_it"),
+    [
+        ((8.6, 4.2, 15.3), "probably in 9 days (4 to 16)"),
+        ((0.3, 0.0, 2.1), "probably within a day (up to 3 days)"),
+        ((0.2, 0.0, 0.4), "probably within a day (up to 1 days)"),
+        ((None, None, None), ""),
+    ],
+)
+def test_when_the_lamp_is_expected(days: tuple[float | None, ...], said_of_it: str) -> None:
+    assert wording.days_to_lamp(*days, "en") == said_of_it
+    assert bool(re.search(r"[\u4e00-\u9fff]", wording.days_to_lamp(*days, "zh_CN"))) == bool(said_of_it)
+
+
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.key)
 def test_every_fault_has_a_sentence_in_both_languages(mode) -> None:  # type: ignore[no-untyped-def]
     observed = Observed(signal=mode.chart, regime="rest", value=-9.0, slope_per_day=-1.0, usual=-1.0, cell=3)

@@ -47,8 +47,8 @@ def of_fleet(**fleet):
 
 
 def test_the_days_to_a_lamp_of_cars_it_has_not_seen_are_found():
-    dataset, episodes = of_fleet(vehicles=40, failing=36)
-    model = fit_lamp_time(MODE, dataset, episodes, members=2, seed=0)
+    dataset, _ = of_fleet(vehicles=40, failing=36)
+    model = fit_lamp_time(MODE, FEATURES, dataset, members=2, seed=0)
     unseen, their_lamps = of_fleet(vehicles=20, failing=18, seed=1)
     rows = unseen.came_on
     left = days_to_lamp(their_lamps, unseen.vehicle_id, unseen.as_of)[rows]
@@ -59,6 +59,6 @@ def test_the_days_to_a_lamp_of_cars_it_has_not_seen_are_found():
 
 
 def test_too_few_lamps_vouch_for_no_interval():
-    dataset, episodes = of_fleet(vehicles=10, failing=8)
+    dataset, _ = of_fleet(vehicles=10, failing=8)
     with pytest.raises(TooFewUnits):
-        fit_lamp_time(MODE, dataset, episodes, members=1, seed=0)
+        fit_lamp_time(MODE, FEATURES, dataset, members=1, seed=0)

@@ -8,7 +8,7 @@ import pytest
 import sklearn
 import skops.io
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from models.features import Feature, as_table
 from models.registry import (
@@ -22,6 +22,7 @@ from models.registry import (
     pointers,
     save_model,
 )
+from models.remaining import fit_remaining, predict_remaining
 
 FEATURES = (Feature("lv_battery_v", "rest", "level", 7, -1), Feature("air_temp_c", "rest", "level", 7))
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -68,6 +69,47 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, folder):
     assert loaded.meta == saved
     assert loaded.features == FEATURES
     assert np.array_equal(loaded.estimator.predict_proba(rows()), estimator().predict_proba(rows()))
+
+
+def lamp_time():
+    table, unit = rows(), np.repeat(np.arange(40), 5)
+    left_d = np.tile(np.arange(5.0), 40)
+    # One feature nobody of those that failed sent.
+    return fit_remaining(table[[FEATURES[0].name]], left_d, unit, cap_d=30, parameters={"max_iter": 5}, seed=0)
+
+
+def test_the_days_to_the_lamp_are_saved_beside_the_model(tmp_path):
+    made = lamp_time()
+    saved = save_model(estimator(), meta(), data_dir=tmp_path, lamp_time=made)
+    loaded = load_model(tmp_path, saved.mode, saved.version)
+    assert loaded.lamp_time is not None
+    pd.testing.assert_frame_equal(predict_remaining(loaded.lamp_time, rows()), predict_remaining(made, rows()))
+    # A later save of the version without them forgets them.
+    save_model(estimator(), meta(), data_dir=tmp_path)
+    assert load_model(tmp_path, saved.mode, saved.version).lamp_time is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes() + b" "), "not the file that was saved"),
+        (lambda file: file.unlink(), "is gone"),
+    ],
+)
+def test_changed_days_to_the_lamp_are_not_loaded(tmp_path, damage, what):
+    saved = save_model(estimator(), meta(), data_dir=tmp_path, lamp_time=lamp_time())
+    damage(tmp_path / "models" / saved.mode / saved.version / "lamp-time.skops")
+    with pytest.raises(ModelFileUntrusted, match=what):
+        load_model(tmp_path, saved.mode, saved.version)
+
+
+def test_days_to_the_lamp_of_types_we_do_not_use_are_not_loaded_even_with_the_right_hash(tmp_path):
+    foreign = DecisionTreeRegressor().fit(rows(), rows().iloc[:, 0])
+    foreign.extra_ = np.random.RandomState
+    made = msgspec.structs.replace(lamp_time(), members=(foreign,))
+    saved = save_model(estimator(), meta(), data_dir=tmp_path, lamp_time=made)
+    with pytest.raises(ModelFileUntrusted, match="holds"):
+        load_model(tmp_path, saved.mode, saved.version)
 
 
 def test_a_changed_file_is_not_loaded(tmp_path, folder):
