@@ -1,6 +1,7 @@
 """Why a lead exists, as ``care.lead.reasons`` keeps it: what was observed, then what drove the model's score."""
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
             against the weeks before, "since" against two months ago, "left" (days until the limit), "drift" against the
             car's first days, "peer", "peer_lowest", … against cars like it
     usual   median of the same figure over healthy cars; None when the model does not know it
+    usual_low, usual_high
+            between them most cars of the same model stood on the same day; None where there are few
+    since   day from which on the car has stood outside of that; None where it stands inside
     effect  share of the score, in the model's own log odds; positive speaks for the fault
     """
 
@@ -22,6 +26,9 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     unit: str | None = None
     usual: float | None = None
+    usual_low: float | None = None
+    usual_high: float | None = None
+    since: date | None = None
     effect: float = 0.0
     regime: str = ""
     kind: str = "level"

@@ -3,6 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from babel.dates import format_skeleton
 
 from alerts.evidence import Observed
 from alerts.priority import Part
@@ -82,9 +85,33 @@ def why(reason: Why, mode: FaultMode | None, language: str) -> str:
         return _observed(reason.observed, t, language)
     if reason.reasons:
         first = reason.reasons[0]
-        usual = t(", usual %(usual)s", usual=figure(first, first.usual, language)) if first.usual is not None else ""
-        return f"{signal_label(first, language)}: {figure(first, first.value, language)}{usual}"
+        return reason_sentence(first, language)
     return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
+
+
+def reason_sentence(reason: Reason, language: str) -> str:
+    """Return one reason as an agent can say it: "…: 11.90 V, usual 12.40 V to 12.70 V, since 3 March"."""
+    t = translator(language)
+    text = f"{signal_label(reason, language)}: {figure(reason, reason.value, language)}"
+    if usual := usual_of(reason, language):
+        text += t(", usual %(usual)s", usual=usual)
+    if reason.since is not None:
+        text += t(", since %(day)s", day=calendar_day(reason.since, language))
+    return text
+
+
+def usual_of(reason: Reason, language: str) -> str:
+    """Return between what most cars like it stand, else what is in the middle; "" where nobody knows."""
+    if reason.usual_low is not None and reason.usual_high is not None:
+        low, high = (figure(reason, value, language) for value in (reason.usual_low, reason.usual_high))
+        # Where both ends look alike the range says nothing more than one of them.
+        return low if low == high else translator(language)("%(low)s to %(high)s", low=low, high=high)
+    return "" if reason.usual is None else figure(reason, reason.usual, language)
+
+
+def calendar_day(day: date, language: str) -> str:
+    """Return a day without its year, as people say it."""
+    return format_skeleton("MMMMd", datetime(day.year, day.month, day.day, tzinfo=UTC), locale=language)
 
 
 def days_to_lamp(days: float | None, low: float | None, high: float | None, language: str) -> str:

@@ -1,6 +1,6 @@
 """Scoring: the champion of every fault mode on every car it is about, a bounded number of cars at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from models.explain import explain
 from models.features import Feature, columns_of, feature_rows_of_days, reach_of
 from models.fleet_scores import ModeModel, scored_rows
 from models.holdout import hold_out
+from models.normal import with_normal
 from models.peers import Peers, own_features, peers_of, with_peers
 from models.promotion import adopt_pointers, champions
 from models.registry import LoadedModel, NoModel, load_model
@@ -91,11 +92,9 @@ def score(
         for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles):
             if progress is not None:
                 progress("score", result.vehicles, len(vehicles))
-            predictions = [
-                prediction
-                for model in models
-                for prediction in predict(model, rows_to_score(model, rows, vehicles, lamps, peers))
-            ]
+            tables = {model.meta.mode: rows_to_score(model, rows, vehicles, lamps, peers) for model in models}
+            predictions = [one for model in models for one in predict(model, tables[model.meta.mode])]
+            predictions = with_normal(conn, predictions, tables, vehicles, as_of=as_of)
             store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
             for model in shadows:
                 shadowed = rows_to_score(model, rows, vehicles, lamps, peers)
@@ -123,6 +122,42 @@ def score(
     return result
 
 
+def explain_vehicle(
+    conn: psycopg.Connection[Any], vehicle_id: int, *, as_of: datetime, data_dir: Path, modes: Collection[str] = ()
+) -> list[NewPrediction]:
+    """Return what every champion says of one car, flagged or not, with reasons; nothing is stored.
+
+    conn   : role "models"
+    as_of  : its UTC day begins the future
+    modes  : fault modes; none is all
+    Raises : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when there is nothing to score the car by
+    """
+    as_of = start_of_day(as_of)
+    models = [model for model in load_champions(conn, data_dir) if not modes or model.meta.mode in modes]
+    vehicles = read_vehicles(conn)
+    lamps = events.lamps(conn, received_before=as_of)
+    features = [feature for model in models for feature in model.features]
+    for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of):
+        if vehicle_id not in rows.index.get_level_values("vehicle_id"):
+            continue
+        tables = {model.meta.mode: rows_to_score(model, rows, vehicles, lamps, peers) for model in models}
+        own = {mode: table[table.index == vehicle_id] for mode, table in tables.items()}
+        said = [one for model in models for one in predict(model, own[model.meta.mode], explain_all=True)]
+        calm = {model.meta.mode: _not_flagged(model, tables[model.meta.mode], but=vehicle_id) for model in models}
+        if said:
+            return with_normal(conn, said, calm, vehicles, as_of=as_of)
+    raise NotEnoughData(
+        f"car {vehicle_id} is not scored as of {as_of:%Y-%m-%d}: it sent nothing in the weeks before, its lamp is or"
+        " was lit lately, or no model is about it"
+    )
+
+
+def _not_flagged(model: LoadedModel, rows: pd.DataFrame, *, but: int) -> pd.DataFrame:
+    if rows.empty:
+        return rows
+    return rows[(mode_model(model).probability(rows) < model.meta.threshold) | (rows.index == but)]
+
+
 def load_champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[LoadedModel]:
     """Load the model that scores for each fault mode; one of a mode that left the catalogue scores no more.
 
@@ -147,14 +182,14 @@ def rows_to_score(
     return table[scored_rows(fault_modes()[model.meta.mode], table, lamps, vehicles)].droplevel("as_of")
 
 
-def predict(model: LoadedModel, rows: pd.DataFrame) -> Iterator[NewPrediction]:
-    """Score rows with one model; those at or above its threshold say why and when."""
+def predict(model: LoadedModel, rows: pd.DataFrame, *, explain_all: bool = False) -> Iterator[NewPrediction]:
+    """Score rows with one model; those at or above its threshold, or all, say why and when."""
     if rows.empty:
         return
     # To the precision of the table, which compares the two again.
     probability = mode_model(model).probability(rows).astype(np.float32)
     threshold = np.float32(model.meta.threshold)
-    flagged = probability >= threshold
+    flagged = (probability >= threshold) | explain_all
     reasons = iter(explain(model, rows[flagged]))
     days = iter(_days_to_lamp(model, rows[flagged]))
     for vehicle_id, chance, is_flagged in zip(rows.index.tolist(), probability.tolist(), flagged.tolist(), strict=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 import psycopg
@@ -27,6 +27,8 @@ class Reason(TypedDict):
     unit    : the signal's unit, per day for a trend ("V/d"); "" for a signal without one
     usual   : median of the feature over cars whose lamp stayed off, in ``unit``
     effect  : what the whole signal added to the score, in log-odds; negative speaks against the fault
+    usual_low, usual_high : between them most cars like it stood on the same day; missing where such cars are few
+    since   : day (ISO 8601) from which on the car has stood outside of that; missing where it stands inside
     """
 
     feature: str
@@ -38,6 +40,9 @@ class Reason(TypedDict):
     unit: str
     usual: float | None
     effect: float
+    usual_low: NotRequired[float]
+    usual_high: NotRequired[float]
+    since: NotRequired[str]
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):

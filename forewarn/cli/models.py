@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from config.errors import UserMistake
 from forewarn.cli import promotion
 from forewarn.cli.arguments import AS_OF, midnight
 from forewarn.cli.opening import dsn_of, opened, say
@@ -110,6 +111,49 @@ def show(
         print(json.dumps(facts, indent=2))
     else:
         _show_one(model, alias, decided, code=code_version())
+
+
+@app.command("explain")
+def explain(
+    vehicle_id: Annotated[int, typer.Argument(help="Number of the car, as in the call list.")],
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Fault mode, as lv_battery; several times for several.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help=AS_OF)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Say what the models make of one car and why, whether it is flagged or not.
+
+    Example: forewarn models explain 17 --fault lv_battery
+    """
+    from config.faults import fault_modes
+    from forewarn.cli.clock import utc_now
+    from ingest.store.connection import connect
+    from models.scoring import explain_vehicle
+
+    for mode in fault or ():
+        if mode not in fault_modes():
+            raise UserMistake(f"there is no fault mode {mode}; there are {', '.join(fault_modes())}")
+    with opened() as settings, connect(dsn_of(settings), role="models") as conn:
+        day = midnight(as_of) or utc_now()
+        said = explain_vehicle(conn, vehicle_id, as_of=day, data_dir=settings.data_dir, modes=fault or ())
+        language = settings.language
+    said.sort(key=lambda one: -one.probability)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(said), indent=2))
+        return
+    from alerts import wording
+    from alerts.reasons import parse
+
+    for one in said:
+        flag = "flagged" if one.probability >= one.threshold else "not flagged"
+        days = "" if one.to_lamp is None else wording.days_to_lamp(*one.to_lamp, language)
+        print(
+            f"{one.fault_mode}: {100 * one.probability:.1f} % (threshold {100 * one.threshold:.1f} %, {flag})"
+            + (f", {days}" if days else "")
+        )
+        for reason in parse(one.reasons).reasons:
+            print(f"  {wording.reason_sentence(reason, language)}")
 
 
 def _run(settings: "Settings", name: "JobName", as_of: datetime | None, text: str) -> Any:

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from models.decision import log_odds, usual_rule
 from models.promotion import champions
 from models.registry import ModelFileUntrusted
 from models.remaining import fit_remaining
-from models.scoring import load_champions, score
+from models.scoring import explain_vehicle, load_champions, score
 from models.tables import NewPrediction, flagged_predictions, store_predictions
 from models.training import train
 from tests.integration.models.conftest import CARS, END, FAILING, WAITING, vin, write_readings
@@ -212,3 +212,35 @@ def test_only_flagged_cars_are_told_when(models_conn, trained, monkeypatch):
     ).fetchall()
     assert {flagged for flagged, _ in rows} == {True, False}
     assert all(told is (True if flagged else None) for flagged, told in rows)
+
+
+def test_a_reason_says_what_is_normal_and_since_when_the_car_is_not(models_conn, trained):
+    score(models_conn, as_of=END, data_dir=trained)
+    reasons = [reason for one in flagged_predictions(models_conn) for reason in one.reasons]
+    voltage = [one for one in reasons if one["signal"] == "lv_battery_v" and one["kind"] != "deviation"]
+    assert voltage
+    for reason in voltage:
+        assert reason["value"] is not None
+        assert reason["value"] < reason["usual_low"] < reason["usual_high"]
+        # Their voltage began to sag within the last eighteen days.
+        assert END - timedelta(days=18) <= datetime.fromisoformat(reason["since"]).replace(tzinfo=UTC) < END
+
+
+def test_any_car_can_be_explained_and_nothing_is_stored(models_conn, trained, fleet):
+    healthy = fleet[vin(CARS - 1)]
+    [said] = explain_vehicle(models_conn, healthy, as_of=END, data_dir=trained)
+    assert said.probability < said.threshold
+    assert len(said.reasons) == 3
+    assert all("usual_low" in reason for reason in said.reasons if reason["value"] is not None)
+    assert models_conn.execute("SELECT count(*) FROM prediction.prediction").fetchone() == (0,)
+    models_conn.rollback()
+    score(models_conn, as_of=END, data_dir=trained)
+    [stored] = models_conn.execute(
+        "SELECT probability FROM prediction.prediction WHERE vehicle_id = %s", [healthy]
+    ).fetchall()
+    assert stored == (pytest.approx(said.probability, abs=1e-6),)
+
+
+def test_a_car_that_is_not_scored_says_why(models_conn, trained):
+    with pytest.raises(NotEnoughData, match="car 999999 is not scored"):
+        explain_vehicle(models_conn, 999_999, as_of=END, data_dir=trained)

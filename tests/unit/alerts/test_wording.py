@@ -47,6 +47,17 @@ def test_without_an_observation_the_strongest_reason_speaks() -> None:
     assert text == "12 V battery voltage, at rest, trend over 7 d: −20 mV a day, usual 0.0 mV a day"
 
 
+def test_a_reason_says_what_is_usual_and_since_when_it_is_not() -> None:
+    stored = {"feature": "lv_battery_v.rest.level.7d", "signal": "lv_battery_v", "value": 11.9, "usual": 12.6}
+    reasons = parse([{**stored, "usual_low": 12.4, "usual_high": 12.7, "since": "2026-03-05"}])
+    text = wording.why(reasons, None, "en")
+    assert text == "12 V battery voltage, at rest, mean of 7 d: 11.90 V, usual 12.40 V to 12.70 V, since March 5"
+    assert wording.why(reasons, None, "zh_CN").endswith("通常 12.40 V 至 12.70 V，自 3月5日 起")
+    # Where both ends are shown alike one of them says all.
+    [reason] = parse([{**stored, "usual_low": 12.401, "usual_high": 12.402}]).reasons
+    assert wording.usual_of(reason, "en") == "12.40 V"
+
+
 def test_without_anything_the_fault_is_named() -> None:
     assert wording.why(Why(None, ()), MODES[0], "en") == f"the model expects it: {MODES[0].en}"
 
