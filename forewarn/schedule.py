@@ -21,6 +21,7 @@ from config import sql
 from config.errors import UserMistake
 from config.settings import ScheduleSettings, Settings
 from config.signals import catalogue
+from forewarn.workers import workers_on
 from ingest.store.connection import DatabaseAway, connect
 
 JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots"]
@@ -43,11 +44,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a job needs. ``as_of`` is the UTC midnight whose received data it may use, None for today's."""
+    """What a job needs. ``as_of`` is the UTC midnight whose received data it may use, None for today's.
+
+    on : who trains and scores, as of ``forewarn.workers.ON``
+    """
 
     settings: Settings
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     as_of: datetime | None = None
+    on: str = "here"
 
     @property
     def dsn(self) -> str:
@@ -65,8 +70,10 @@ def train(context: JobContext) -> Any:
     from models.training import train as train_models
 
     _bring_up_to_date(context)
-    with connect(context.dsn, role="models") as conn:
-        trained = train_models(conn, as_of=context.day, data_dir=context.settings.data_dir, clock=context.clock)
+    with workers_on(context.on, context.dsn) as workers, connect(context.dsn, role="models") as conn:
+        trained = train_models(
+            conn, as_of=context.day, data_dir=context.settings.data_dir, clock=context.clock, workers=workers
+        )
     show_in_mlflow(context.settings)
     return trained
 
@@ -76,13 +83,14 @@ def score(context: JobContext) -> Any:
     from models.scoring import score as score_fleet
 
     _bring_up_to_date(context)
-    with connect(context.dsn, role="models") as conn:
+    with workers_on(context.on, context.dsn) as workers, connect(context.dsn, role="models") as conn:
         return score_fleet(
             conn,
             as_of=context.day,
             data_dir=context.settings.data_dir,
             clock=context.clock,
             holdout_share=context.settings.models.holdout_share,
+            workers=workers,
         )
 
 

@@ -23,6 +23,7 @@ from models.dataset import (
     KnownFleet,
     NotEnoughData,
     Stored,
+    fleet_about,
     joined_datasets,
     joined_fleet,
     known_fleet,
@@ -226,7 +227,10 @@ def train_on(
     problems: list[str] = []
     # Trees are grown in one thread each: two modes side by side are faster than two threads on one.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [(mode, pool.submit(_trained, mode, [_about(mode, f) for f in fleets], seed)) for mode in modes]
+        waiting = [
+            (mode, pool.submit(_trained, mode, [fleet_about(mode, features_of(mode), f) for f in fleets], seed))
+            for mode in modes
+        ]
         for done, (mode, future) in enumerate(waiting, start=1):
             try:
                 trained.append(future.result())
@@ -238,13 +242,6 @@ def train_on(
     if not trained:
         raise NotEnoughData("no model could be trained. " + ". ".join(problems))
     return trained
-
-
-def _about(mode: FaultMode, fleet: KnownFleet) -> KnownFleet:
-    """Return what one mode needs of a fleet; all peers of its cars are in it, for they are of the same model."""
-    able = fleet.vehicles.loc[fleet.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
-    columns = [feature.name for feature in own_features(features_of(mode))]
-    return replace(fleet, rows=fleet.rows.loc[fleet.rows.index.isin(able, level="vehicle_id"), columns])
 
 
 def _trained(mode: FaultMode, fleets: list[KnownFleet], seed: int) -> tuple[Fitted, TrainedModel]:

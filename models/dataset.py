@@ -19,6 +19,7 @@ from models.days import day_numbers, days_before, midnight
 from models.features import Feature, columns_of, feature_rows_of_days
 from models.labels import lamp_labels, lamps_of, without_unfounded
 from models.peers import own_features, with_peers
+from models.workers import Here, Workers
 
 # Neighbouring days of one car say nearly the same; every third is enough and a third of the work.
 STEP_D = 3
@@ -165,6 +166,16 @@ def known_fleet(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What of a fleet is read of all its cars alike. features : those worked out car by car"""
+
+    features: tuple[Feature, ...]
+    lamps: pd.DataFrame
+    weight: "pd.Series[float]"
+    as_of: datetime
+
+
 def read_known_fleet(
     conn: psycopg.Connection[Any],
     features: Sequence[Feature],
@@ -173,35 +184,47 @@ def read_known_fleet(
     seed: int,
     most_vehicles: int = MOST_VEHICLES,
     chunk_vehicles: int = CHUNK_VEHICLES,
+    workers: Workers | None = None,
 ) -> KnownFleet:
     """Read what had been received before ``as_of``, some cars at a time: of a large fleet a sample.
 
-    seed : of the sample. Cars with a lamp are the fewer and say the more: up to half of the sample are such cars, and
-           every car's weight says how many of its kind it stands for
+    seed    : of the sample. Cars with a lamp are the fewer and say the more: up to half of the sample are such cars,
+              and every car's weight says how many of its kind it stands for
+    workers : read and work out the cars' features; None is this process
     """
     vehicles, lamps = read_vehicles(conn), events.lamps(conn, received_before=as_of)
     weight = _sample(vehicles["vehicle_id"], lamps["vehicle_id"].unique(), most=most_vehicles, seed=seed)
     chosen = vehicles[vehicles["vehicle_id"].isin(weight.index)]
-    columns = columns_of(own_features(features))
     findings = frame(conn, sql.load("models", "findings"), {"known_before": as_of})
-    parts = []
-    for start in range(0, max(len(chosen), 1), chunk_vehicles):
-        some = chosen.iloc[start : start + chunk_vehicles]
-        ids = some["vehicle_id"].tolist()
-        aggregates = readings.daily_aggregates(
-            conn,
-            columns,
-            since=days_before(as_of, TRAINING_D),
-            until=as_of,
-            received_before=as_of,
-            vehicle_ids=ids,
-        )
-        own = Stored(aggregates, lamps[lamps["vehicle_id"].isin(ids)], some)
-        parts.append(known_fleet(own, features, until=as_of, weight=weight[weight.index.isin(ids)]))
+    chunks = [chosen.iloc[start : start + chunk_vehicles] for start in range(0, max(len(chosen), 1), chunk_vehicles)]
+    shared = _Known(own_features(features), lamps, weight, as_of)
+    parts = list((workers or Here(conn)).each(_read_cars, chunks, shared=shared))
     return replace(
         joined_fleet(parts),
         findings=findings.assign(since=pd.to_datetime(pd.Series(pd.NaT, index=findings.index), utc=True)),
     )
+
+
+def _read_cars(conn: psycopg.Connection[Any], known: _Known, vehicles: pd.DataFrame) -> KnownFleet:
+    ids = vehicles["vehicle_id"].tolist()
+    aggregates = readings.daily_aggregates(
+        conn,
+        columns_of(known.features),
+        since=days_before(known.as_of, TRAINING_D),
+        until=known.as_of,
+        received_before=known.as_of,
+        vehicle_ids=ids,
+    )
+    stored = Stored(aggregates, known.lamps[known.lamps["vehicle_id"].isin(ids)], vehicles)
+    weight = known.weight[known.weight.index.isin(ids)]
+    return known_fleet(stored, known.features, until=known.as_of, weight=weight)
+
+
+def fleet_about(mode: FaultMode, features: Sequence[Feature], fleet: KnownFleet) -> KnownFleet:
+    """Return what one mode needs of a fleet; all peers of its cars are in it, for they are of the same model."""
+    able = fleet.vehicles.loc[fleet.vehicles["powertrain"].isin(mode.on), "vehicle_id"]
+    columns = [feature.name for feature in own_features(features)]
+    return replace(fleet, rows=fleet.rows.loc[fleet.rows.index.isin(able, level="vehicle_id"), columns])
 
 
 def _sample(vehicle_ids: "pd.Series[int]", with_lamps: NDArray[Any], *, most: int, seed: int) -> "pd.Series[float]":

@@ -22,6 +22,7 @@ from models.registry import LoadedModel
 from models.runs import Clock, recorded_run, utc_now
 from models.scoring import CHUNK_VEHICLES, load_champions, rows_of_day, rows_to_score
 from models.stability import Distribution, count_bins, stability_index, worst_by_chance
+from models.workers import Here
 
 DriftKind = Literal["input", "score", "calibration", "precision"]
 
@@ -145,7 +146,9 @@ def _of_inputs(
     counts: dict[tuple[str, str], Any] = {}
     vehicles, lamps = read_vehicles(conn), events.lamps(conn, received_before=as_of)
     features: list[Feature] = [feature for model in known for feature in model.features]
-    chunks = rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles) if known else iter(())
+    chunks = (
+        rows_of_day(Here(conn), features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles) if known else iter(())
+    )
     for chunk, peers in chunks:
         for model in known:
             rows = rows_to_score(model, chunk, vehicles, lamps, peers)

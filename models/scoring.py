@@ -1,6 +1,7 @@
 """Scoring: the champion of every fault mode on every car it is about, a bounded number of cars at a time."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import psycopg
+from numpy.typing import NDArray
 
 from config.faults import fault_modes
 from ingest.store import day_sums, events
@@ -22,12 +24,13 @@ from models.holdout import hold_out
 from models.normal import with_normal
 from models.peers import Peers, own_features, peers_of, with_peers
 from models.promotion import adopt_pointers, champions
-from models.registry import LoadedModel, NoModel, load_model
+from models.registry import LoadedModel, NoModel, TrainedModel, load_model
 from models.remaining import predict_remaining
 from models.runs import Clock, recorded_run, utc_now
 from models.shadow import load_challengers, store_shadow
 from models.tables import NewPrediction, store_predictions
 from models.training import Progress
+from models.workers import Here, Workers
 
 # Cars read, scored and stored together, about: enough to make a query worth it, few enough for some 500 MB.
 CHUNK_VEHICLES = 2000
@@ -64,6 +67,7 @@ def score(
     clock: Clock = utc_now,
     chunk_vehicles: int = CHUNK_VEHICLES,
     holdout_share: float = 0.0,
+    workers: Workers | None = None,
 ) -> ScoreResult:
     """Score every car from what had been received before ``as_of`` and store a prediction each; flagged ones say why.
 
@@ -72,6 +76,7 @@ def score(
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future. The running day is left out, as it was in training
     holdout_share : share of flagged cars that nobody is called for, as of ``models.holdout.hold_out``
+    workers : read the cars and score them; None is this process
     Raises  : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when no car has a reading within reach
     """
     as_of = start_of_day(as_of)
@@ -88,27 +93,16 @@ def score(
             flagged={model.meta.mode: 0 for model in models},
             shadow={model.meta.mode: model.meta.version for model in shadows},
         )
+        workers = workers or Here(conn)
         features = [feature for model in [*models, *shadows] for feature in model.features]
-        for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles):
+        known = rows_of_day(workers, features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles)
+        for said in workers.each(_say, known, shared=_Asked(models, shadows, vehicles, lamps, as_of)):
+            store_predictions(conn, said.predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
+            for meta, ids, probability in said.shadows:
+                store_shadow(conn, meta, ids, probability, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
+            result = _add(result, said.vehicles, said.predictions)
             if progress is not None:
                 progress("score", result.vehicles, len(vehicles))
-            tables = {model.meta.mode: rows_to_score(model, rows, vehicles, lamps, peers) for model in models}
-            predictions = [one for model in models for one in predict(model, tables[model.meta.mode])]
-            predictions = with_normal(conn, predictions, tables, vehicles, as_of=as_of)
-            store_predictions(conn, predictions, run_id=run.run_id, scored_at=run.started_at, as_of=as_of)
-            for model in shadows:
-                shadowed = rows_to_score(model, rows, vehicles, lamps, peers)
-                if len(shadowed):
-                    store_shadow(
-                        conn,
-                        model.meta,
-                        shadowed.index,
-                        mode_model(model).probability(shadowed),
-                        run_id=run.run_id,
-                        scored_at=run.started_at,
-                        as_of=as_of,
-                    )
-            result = _add(result, len(rows), predictions)
         if result.vehicles == 0:
             raise NotEnoughData(
                 f"no car has a reading of the weeks before {as_of:%Y-%m-%d} that was received by then: "
@@ -120,6 +114,38 @@ def score(
         if progress is not None:
             progress("score", len(vehicles), len(vehicles))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is asked about every chunk of cars, and what is known of all cars."""
+
+    models: Sequence[LoadedModel]
+    shadows: Sequence[LoadedModel]
+    vehicles: pd.DataFrame
+    lamps: pd.DataFrame
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What models say of a chunk of so many cars. shadows : by challenger vehicle_id and probability"""
+
+    vehicles: int
+    predictions: list[NewPrediction]
+    shadows: list[tuple[TrainedModel, pd.Index, NDArray[np.float64]]]
+
+
+def _say(conn: psycopg.Connection[Any], asked: _Asked, known: tuple[pd.DataFrame, Peers]) -> _Said:
+    rows, peers = known
+    tables = {model.meta.mode: rows_to_score(model, rows, asked.vehicles, asked.lamps, peers) for model in asked.models}
+    predictions = [one for model in asked.models for one in predict(model, tables[model.meta.mode])]
+    shadowed = [(model, rows_to_score(model, rows, asked.vehicles, asked.lamps, peers)) for model in asked.shadows]
+    return _Said(
+        len(rows),
+        with_normal(conn, predictions, tables, asked.vehicles, as_of=asked.as_of),
+        [(model.meta, table.index, mode_model(model).probability(table)) for model, table in shadowed if len(table)],
+    )
 
 
 def explain_vehicle(
@@ -137,7 +163,7 @@ def explain_vehicle(
     vehicles = read_vehicles(conn)
     lamps = events.lamps(conn, received_before=as_of)
     features = [feature for model in models for feature in model.features]
-    for rows, peers in rows_of_day(conn, features, vehicles, as_of=as_of):
+    for rows, peers in rows_of_day(Here(conn), features, vehicles, as_of=as_of):
         if vehicle_id not in rows.index.get_level_values("vehicle_id"):
             continue
         tables = {model.meta.mode: rows_to_score(model, rows, vehicles, lamps, peers) for model in models}
@@ -218,7 +244,7 @@ def mode_model(model: LoadedModel) -> ModeModel:
 
 
 def rows_of_day(
-    conn: psycopg.Connection[Any],
+    workers: Workers,
     features: Sequence[Feature],
     vehicles: pd.DataFrame,
     *,
@@ -232,13 +258,13 @@ def rows_of_day(
     Yields   : DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id, of cars with readings
     """
     own = own_features(features)
-    since = days_before(as_of, reach_of(own))
-    day_sums.bring_up_to_date(conn, columns_of(own), since=since.date())
+    day = _Day(own, columns_of(own), days_before(as_of, reach_of(own)), as_of)
+    workers.prepare(lambda conn: day_sums.bring_up_to_date(conn, day.columns, since=day.since.date()))
     waiting: list[pd.DataFrame] = []
     peers: Peers | None = None
     chunks = _chunks(len(vehicles), chunk_vehicles, as_of)
-    for number, parts in enumerate(chunks, start=1):
-        waiting.append(_rows(conn, own, parts, since=since, as_of=as_of))
+    for number, known in enumerate(workers.each(_rows, chunks, shared=day), start=1):
+        waiting.append(known)
         if peers is None and sum(map(len, waiting)) < PEER_VEHICLES and number < len(chunks):
             continue
         # What is usual is known now, from these cars or from all.
@@ -248,6 +274,16 @@ def rows_of_day(
         waiting.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What is read of every car. since : the first day that its features look at"""
+
+    own: tuple[Feature, ...]
+    columns: list[str]
+    since: datetime
+    as_of: datetime
+
+
 def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
     """Return the parts of the fleet that are scored together; which come first is drawn anew each day, for peers."""
     parts = np.random.default_rng(as_of.toordinal()).permutation(day_sums.PARTS)
@@ -255,16 +291,14 @@ def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
     return [chunk.tolist() for chunk in np.array_split(parts, count)]
 
 
-def _rows(
-    conn: psycopg.Connection[Any], own: Sequence[Feature], parts: Sequence[int], *, since: datetime, as_of: datetime
-) -> pd.DataFrame:
+def _rows(conn: psycopg.Connection[Any], day: _Day, parts: Sequence[int]) -> pd.DataFrame:
     """Return DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id."""
-    today = as_of.date()
+    today = day.as_of.date()
     sums = [
-        day_sums.read_part(conn, part, columns_of(own), since=since.date(), until=today, received_before=today)
+        day_sums.read_part(conn, part, day.columns, since=day.since.date(), until=today, received_before=today)
         for part in parts
     ]
-    return feature_rows_of_days(pd.concat(sums, ignore_index=True), own, days=[as_of]).astype(np.float32)
+    return feature_rows_of_days(pd.concat(sums, ignore_index=True), day.own, days=[day.as_of]).astype(np.float32)
 
 
 def _add(result: ScoreResult, vehicles: int, predictions: Sequence[NewPrediction]) -> ScoreResult:

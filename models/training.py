@@ -21,7 +21,7 @@ from config.decision import decision_policy
 from config.faults import FaultMode, fault_modes
 from ingest.store import events
 from models.calibration import Calibration, fit_calibration
-from models.dataset import Dataset, NotEnoughData, read_known_fleet, training_rows
+from models.dataset import Dataset, KnownFleet, NotEnoughData, fleet_about, read_known_fleet, training_rows
 from models.days import start_of_day
 from models.decision import usual_rule
 from models.evaluation import metrics_of
@@ -37,6 +37,7 @@ from models.remaining import Remaining, TooFewUnits
 from models.runs import Clock, recorded_run, utc_now
 from models.thresholds import choose_threshold, scored_grid
 from models.watched import features_of
+from models.workers import Here, Workers
 
 # Told what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -93,6 +94,7 @@ def train(
     progress: Progress | None = None,
     seed: int = 0,
     clock: Clock = utc_now,
+    workers: Workers | None = None,
 ) -> list[TrainedModel]:
     """Train every fault mode from what had been received before ``as_of``.
 
@@ -100,6 +102,7 @@ def train(
 
     conn    : role "models", outside a transaction; it is committed
     as_of   : its UTC day begins the future
+    workers : read the cars and learn the modes; None is this process
     Returns : the models that could be trained; a mode with too few failures or cars is passed over and logged
     Raises  : NotEnoughData, when that is so of every mode
     """
@@ -111,18 +114,19 @@ def train(
     problems: list[str] = []
     with recorded_run(conn, "train", clock=clock) as run:
         tell("read", 0, steps)
-        fleet = read_known_fleet(conn, [f for mode in modes for f in features_of(mode)], as_of=as_of, seed=seed)
+        workers = workers or Here(conn)
+        asked = [f for mode in modes for f in features_of(mode)]
+        fleet = read_known_fleet(conn, asked, as_of=as_of, seed=seed, workers=workers)
         record_lamp_labels(conn, events.lamps(conn, received_before=as_of))
-        for step, mode in enumerate(modes, start=1):
+        lessons = ((mode, fleet_about(mode, features_of(mode), fleet)) for mode in modes)
+        learnt = workers.each(_learn, lessons, shared=(as_of, run.started_at, seed))
+        for step, (mode, one) in enumerate(zip(modes, learnt, strict=True), start=1):
             tell(mode.key, step, steps)
-            try:
-                dataset = training_rows(mode, features_of(mode), fleet)
-                fitted = fit_mode(mode, features_of(mode), dataset, seed=seed)
-            except NotEnoughData as error:
-                _log.warning("fault mode not trained", mode=mode.key, reason=str(error))
-                problems.append(str(error))
+            if isinstance(one, str):
+                _log.warning("fault mode not trained", mode=mode.key, reason=one)
+                problems.append(one)
                 continue
-            meta = describe(mode, dataset, fitted, as_of=as_of, trained_at=run.started_at, seed=seed)
+            fitted, meta = one
             trained.append(save_model(fitted.estimator, meta, data_dir=data_dir, lamp_time=fitted.lamp_time))
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
@@ -136,6 +140,19 @@ def train(
         )
         tell("done", steps, steps)
     return trained
+
+
+def _learn(
+    conn: psycopg.Connection[Any], told: tuple[datetime, datetime, int], lesson: tuple[FaultMode, KnownFleet]
+) -> tuple[Fitted, TrainedModel] | str:
+    """Return the model of one mode with what is known about it, or why there is none."""
+    (as_of, trained_at, seed), (mode, fleet) = told, lesson
+    try:
+        dataset = training_rows(mode, features_of(mode), fleet)
+        fitted = fit_mode(mode, features_of(mode), dataset, seed=seed)
+    except NotEnoughData as error:
+        return str(error)
+    return fitted, describe(mode, dataset, fitted, as_of=as_of, trained_at=trained_at, seed=seed)
 
 
 def fit_mode(mode: FaultMode, features: Sequence[Feature], dataset: Dataset, *, seed: int) -> Fitted:

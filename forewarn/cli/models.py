@@ -11,6 +11,7 @@ from config.errors import UserMistake
 from forewarn.cli import promotion
 from forewarn.cli.arguments import AS_OF, midnight
 from forewarn.cli.opening import dsn_of, opened, say
+from forewarn.workers import ON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ app = typer.Typer(help="The trained models and who decided that they score.", no
 
 def train(
     as_of: Annotated[str | None, typer.Option(help=AS_OF)] = None,
+    on: Annotated[str, typer.Option(help=ON)] = "here",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Train a model for every fault mode.
@@ -42,7 +44,7 @@ def train(
 
     day = midnight(as_of)
     with opened() as settings:
-        models = _run(settings, "train", day, "Training")
+        models = _run(settings, "train", day, "Training", on=on)
         with connect(dsn_of(settings), role="models") as conn:
             _show(models, aliases(conn, settings.data_dir), as_json=as_json)
 
@@ -50,6 +52,7 @@ def train(
 def score(
     as_of: Annotated[str | None, typer.Option(help=AS_OF)] = None,
     no_triage: Annotated[bool, typer.Option("--no-triage", help="Leave cases as they are.")] = False,
+    on: Annotated[str, typer.Option(help=ON)] = "here",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score every car and bring the cases up to date.
@@ -58,7 +61,7 @@ def score(
     """
     day = midnight(as_of)
     with opened() as settings:
-        scored = _run(settings, "score", day, "Scoring")
+        scored = _run(settings, "score", day, "Scoring", on=on)
         triaged = None if no_triage else _run(settings, "triage", day, "Opening cases")
     if as_json:
         print(json.dumps(msgspec.to_builtins({"score": scored, "triage": triaged}), default=str))
@@ -156,11 +159,11 @@ def explain(
             print(f"  {wording.reason_sentence(reason, language)}")
 
 
-def _run(settings: "Settings", name: "JobName", as_of: datetime | None, text: str) -> Any:
+def _run(settings: "Settings", name: "JobName", as_of: datetime | None, text: str, *, on: str = "here") -> Any:
     from forewarn.schedule import JOBS, JobContext
 
     say(text)
-    return JOBS[name](JobContext(settings, as_of=as_of))
+    return JOBS[name](JobContext(settings, as_of=as_of, on=on))
 
 
 def _show(models: "list[TrainedModel]", named: "Mapping[tuple[str, str], str]", *, as_json: bool) -> None:
