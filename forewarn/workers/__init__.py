@@ -3,15 +3,19 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from config.errors import UserMistake
-from models.workers import Workers
+
+if TYPE_CHECKING:
+    from models.workers import Workers
+
 
 ON = "Who does it: here, processes, processes:4, or dask://host:8786 (dask+tls://… with TLS)."
 
 
 @contextmanager
-def workers_on(where: str, dsn: str) -> Iterator[Workers | None]:
+def workers_on(where: str, dsn: str) -> "Iterator[Workers | None]":
     """Yield who does the work; None is the caller's own process.
 
     where  : as of ON

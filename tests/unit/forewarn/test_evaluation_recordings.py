@@ -68,9 +68,9 @@ def test_it_is_named_when_what_had_been_recorded_says_so(folder):
     assert calm.warnings == []
     assert calm.note == ""
     assert falling.note == "a development example"
-    # 58 mV behind are reached within the 35th day; a flag opens at the second scoring that sees it.
+    # 58 mV behind are reached within the 35th day; a flag opens when the last scorings together are beyond it.
     start = datetime.fromisoformat("2019-04-15T00:00:00+00:00")
-    assert falling.warnings == [("hv_self_discharge", start + timedelta(days=36))]
+    assert falling.warnings == [("hv_self_discharge", start + timedelta(days=37))]
     assert falling.days == DAYS
     probability, threshold = falling.highest["hv_self_discharge"]
     assert probability > threshold == THRESHOLD
