@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,9 @@ _MODEL_FILE, _LAMP_TIME_FILE, _META_FILE = "model.skops", "lamp-time.skops", "me
 _POINTER_FILE = "champion"
 # Names come back from files and command lines; only these may become part of a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+# numpy reads the heads of its arrays by Python's own parser, which in Python 3.11 fails now and then in two threads.
+_LOADING = threading.Lock()
 
 _log = structlog.get_logger(__name__)
 
@@ -244,10 +248,11 @@ def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
 def _trusted(file: Path, content: bytes, mode: str) -> Any:
     import skops.io
 
-    untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
-    if untrusted:
-        raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}")
-    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+    with _LOADING:
+        untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
+        if untrusted:
+            raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}")
+        return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
 
 
 def _check_columns(file: Path, estimator: Any, columns: Sequence[str], mode: str) -> None:
