@@ -1,7 +1,5 @@
 """What an agent can say to an owner, in the owner's language."""
 
-import math
-
 from alerts import wording
 from alerts.calls import Call
 from config.faults import FaultMode, fault_modes
@@ -41,7 +39,8 @@ def what_to_say(call: Call, language: str) -> list[str]:
 def _what_it_means(call: Call, mode: FaultMode, t: Translate, language: str) -> str:
     lead = call.lead
     fault = mode.name(language)
-    if lead.days_to_lamp is None or lead.days_to_lamp_low is None or lead.days_to_lamp_high is None:
+    whole = wording.whole_days(lead.days_to_lamp, lead.days_to_lamp_low, lead.days_to_lamp_high)
+    if whole is None:
         return t(
             "What it points to: %(fault)s. A warning lamp may come on within %(days)s days, and we would rather"
             " have it looked at before.",
@@ -52,7 +51,5 @@ def _what_it_means(call: Call, mode: FaultMode, t: Translate, language: str) -> 
         "What it points to: %(fault)s. A warning lamp will probably come on in about %(days)s days, most likely"
         " between %(low)s and %(high)s, and we would rather have it looked at before.",
         fault=fault,
-        days=max(round(lead.days_to_lamp), 1),
-        low=math.floor(lead.days_to_lamp_low),
-        high=max(math.ceil(lead.days_to_lamp_high), 1),
+        **{**whole, "days": max(whole["days"], 1)},
     )

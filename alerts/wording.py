@@ -84,8 +84,7 @@ def why(reason: Why, mode: FaultMode | None, language: str) -> str:
     if reason.observed is not None:
         return _observed(reason.observed, t, language)
     if reason.reasons:
-        first = reason.reasons[0]
-        return reason_sentence(first, language)
+        return reason_sentence(reason.reasons[0], language)
     return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
 
 
@@ -116,14 +115,20 @@ def calendar_day(day: date, language: str) -> str:
 
 def days_to_lamp(days: float | None, low: float | None, high: float | None, language: str) -> str:
     """Return when the lamp is expected: "probably in 9 days (4 to 16)"; "" where nobody knows."""
-    if days is None or low is None or high is None:
+    whole = whole_days(days, low, high)
+    if whole is None:
         return ""
     t = translator(language)
-    if round(days) < 1:
-        return t("probably within a day (up to %(high)s days)", high=max(math.ceil(high), 1))
-    return t(
-        "probably in %(days)s days (%(low)s to %(high)s)", days=round(days), low=math.floor(low), high=math.ceil(high)
-    )
+    if whole["days"] < 1:
+        return t("probably within a day (up to %(high)s days)", high=whole["high"])
+    return t("probably in %(days)s days (%(low)s to %(high)s)", **whole)
+
+
+def whole_days(days: float | None, low: float | None, high: float | None) -> dict[str, int] | None:
+    """Return the days to a lamp and their ends as people say them, none of what they stand for left out."""
+    if days is None or low is None or high is None:
+        return None
+    return {"days": round(days), "low": math.floor(low), "high": max(math.ceil(high), 1)}
 
 
 def quantity(value: float, unit: str | None) -> str:

@@ -8,6 +8,8 @@ from config._files import read_toml
 
 # So many scorings are looked back at: what lies before them weighs next to nothing.
 LOOK_BACK = 8
+# Log odds further out than this are as good as certain.
+CERTAIN = 30.0
 
 
 def weights_of(half_life: float) -> list[float]:

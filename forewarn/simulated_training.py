@@ -24,11 +24,9 @@ from models.dataset import (
     NotEnoughData,
     Stored,
     fleet_about,
-    joined_datasets,
     joined_fleet,
     known_fleet,
     no_findings,
-    training_rows,
 )
 from models.decision import usual_rule
 from models.features import Feature, columns_of
@@ -36,7 +34,7 @@ from models.fleet_scores import ModeModel
 from models.peers import own_features
 from models.registry import TrainedModel, load_model, save_model
 from models.scoring import mode_model
-from models.training import Fitted, describe, fit_mode
+from models.training import Fitted, learn_mode
 from models.watched import features_of
 
 # Told what is being done, how much of it is done, and how much there is.
@@ -245,8 +243,5 @@ def train_on(
 
 
 def _trained(mode: FaultMode, fleets: list[KnownFleet], seed: int) -> tuple[Fitted, TrainedModel]:
-    features = features_of(mode)
-    dataset = joined_datasets([training_rows(mode, features, fleet) for fleet in fleets])
-    fitted = fit_mode(mode, features, dataset, seed=seed)
     until = max(fleet.until for fleet in fleets)
-    return fitted, describe(mode, dataset, fitted, as_of=until, trained_at=until, seed=seed)
+    return learn_mode(mode, fleets, as_of=until, trained_at=until, seed=seed)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.ensemble import IsolationForest
 
-from config.decision import weights_of
+from config.decision import CERTAIN, weights_of
 from config.faults import FaultMode
 from models.dataset import KnownFleet
-from models.decision import CERTAIN, Hysteresis, log_odds
+from models.decision import Hysteresis, log_odds
 from models.features import Feature, Regime
 from models.fleet_scores import scored_rows
 from models.labels import days_to_lamp, lamps_of

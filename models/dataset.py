@@ -330,6 +330,8 @@ def _ill(
 
 def joined_datasets(parts: Sequence[Dataset]) -> Dataset:
     """Return the rows of several fleets, in which no two cars share a vehicle_id, as one."""
+    if len(parts) == 1:
+        return parts[0]
     return Dataset(
         features=pd.concat([part.features for part in parts], ignore_index=True),
         came_on=np.concatenate([part.came_on for part in parts]),

@@ -12,14 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from config.decision import LOOK_BACK, decision_policy, weights_of
+from config.decision import CERTAIN, LOOK_BACK, decision_policy, weights_of
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-
-# Log odds further out than this are as good as certain.
-CERTAIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
     # A scoring that was not made is no evidence against it: the last ones that were made count.
     low = ~(probability >= threshold * rule.closes_below)
     scored = ~np.isnan(probability)
-    beyond = log_odds(probability) - float(log_odds(np.array([threshold]))[0])
+    beyond = log_odds(probability) - log_odds(threshold)
     weights = np.array(weights_of(rule.half_life))[:, None]
     vehicles = probability.shape[1]
     recent = np.full((LOOK_BACK, vehicles), np.nan)
@@ -72,7 +68,7 @@ def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
     return flags
 
 
-def log_odds(probability: Floats) -> Floats:
+def log_odds(probability: Floats | float) -> Floats:
     """Return log odds, none beyond CERTAIN; NaN stays NaN."""
     odds: Floats = np.clip(logit(probability), -CERTAIN, CERTAIN)
     return odds
@@ -113,7 +109,7 @@ def warnings_of(
                 since = pd.Timestamp(str(known.since)).tz_convert("UTC").tz_localize(None).to_datetime64()
                 grid[np.ix_(days >= since, cars == known.vehicle_id)] = np.nan
         flags[at] = flags_of(grid, thresholds[mode], rule)
-        beyond = log_odds(grid) - log_odds(np.array(thresholds[mode], dtype=np.float64))
+        beyond = log_odds(grid) - log_odds(thresholds[mode])
         sureness[at] = np.where(flags[at], beyond, -np.inf)
     told: list[tuple[int, str, np.datetime64]] = []
     up_before: Flags = np.zeros(len(cars), dtype=bool)

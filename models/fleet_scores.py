@@ -21,7 +21,6 @@ from models.dataset import base_rows
 from models.features import Feature
 from models.labels import QUIET_D, lamps_of
 from models.peers import Peers, with_peers
-from models.remaining import Remaining
 
 __all__ = ["ModeModel", "base_rows", "probabilities", "scored_rows", "with_peers"]
 
@@ -50,7 +49,6 @@ class ModeModel(msgspec.Struct, frozen=True):
     features: tuple[Feature, ...]
     calibration: Calibration
     threshold: float
-    lamp_time: Remaining | None = None
 
     def probability(self, rows: pd.DataFrame) -> Floats:
         """Return (n_rows,) probabilities. rows : DataFrame (n_rows, >= n_features) as of ``with_peers``"""

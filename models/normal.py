@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.store import readings
 from models.days import days_before
-from models.features import Feature, Kind, Regime, columns_of, feature_rows_of_days, reach_of
+from models.features import Feature, columns_of, feature_rows_of_days, from_table, reach_of
 from models.peers import LEAST_PEERS
 from models.tables import NewPrediction, Reason
 
@@ -139,6 +139,6 @@ def _beside(reason: Reason, vehicle_id: int, ranges: Mapping[Key, Range | None],
 
 
 def _feature(reason: Reason) -> Feature:
-    kind: Kind = reason["kind"]  # type: ignore[assignment]
-    regime: Regime = reason["regime"]  # type: ignore[assignment]
-    return Feature(reason["signal"], regime, kind, reason["window_d"])
+    fields = {"column": reason["signal"], **{name: reason[name] for name in ("regime", "kind", "window_d")}}
+    [feature] = from_table([fields])
+    return feature

@@ -240,7 +240,7 @@ def _days_to_lamp(model: LoadedModel, rows: pd.DataFrame) -> list[tuple[float, f
 def mode_model(model: LoadedModel) -> ModeModel:
     """Return what scores with a loaded model; one saved before calibration says what its estimator says."""
     calibration = msgspec.convert(model.meta.parameters.get("calibration", {}), Calibration)
-    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold, model.lamp_time)
+    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
 
 
 def rows_of_day(

@@ -1,5 +1,6 @@
 """Stored predictions, as the stages after the models read them. Imports nothing heavy."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
@@ -10,7 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from config import sql
-from config.decision import decision_policy, weights_of
+from config.decision import CERTAIN, decision_policy, weights_of
 
 _NO_DAYS = (None, None, None)
 
@@ -95,6 +96,7 @@ def flagged_predictions(conn: psycopg.Connection[Any], *, since_run: int | None 
         values = {
             "since_run": since_run,
             "weights": weights_of(policy.half_life),
+            "least": 1 / (1 + math.exp(CERTAIN)),
             "quiet_d": policy.quiet_after_false_alarm_d,
         }
         return cursor.execute(sql.load("models", "flagged_predictions"), values).fetchall()

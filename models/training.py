@@ -21,7 +21,15 @@ from config.decision import decision_policy
 from config.faults import FaultMode, fault_modes
 from ingest.store import events
 from models.calibration import Calibration, fit_calibration
-from models.dataset import Dataset, KnownFleet, NotEnoughData, fleet_about, read_known_fleet, training_rows
+from models.dataset import (
+    Dataset,
+    KnownFleet,
+    NotEnoughData,
+    fleet_about,
+    joined_datasets,
+    read_known_fleet,
+    training_rows,
+)
 from models.days import start_of_day
 from models.decision import usual_rule
 from models.evaluation import metrics_of
@@ -83,7 +91,7 @@ class Fitted(msgspec.Struct, frozen=True):
 
     @property
     def model(self) -> ModeModel:
-        return ModeModel(self.estimator, self.features, self.calibration, self.threshold, self.lamp_time)
+        return ModeModel(self.estimator, self.features, self.calibration, self.threshold)
 
 
 def train(
@@ -148,10 +156,21 @@ def _learn(
     """Return the model of one mode with what is known about it, or why there is none."""
     (as_of, trained_at, seed), (mode, fleet) = told, lesson
     try:
-        dataset = training_rows(mode, features_of(mode), fleet)
-        fitted = fit_mode(mode, features_of(mode), dataset, seed=seed)
+        return learn_mode(mode, [fleet], as_of=as_of, trained_at=trained_at, seed=seed)
     except NotEnoughData as error:
         return str(error)
+
+
+def learn_mode(
+    mode: FaultMode, fleets: Sequence[KnownFleet], *, as_of: datetime, trained_at: datetime, seed: int
+) -> tuple[Fitted, TrainedModel]:
+    """Return the model of one mode, learnt from fleets in which no two cars share an id, and what is known of it.
+
+    Raises : NotEnoughData
+    """
+    features = features_of(mode)
+    dataset = joined_datasets([training_rows(mode, features, fleet) for fleet in fleets])
+    fitted = fit_mode(mode, features, dataset, seed=seed)
     return fitted, describe(mode, dataset, fitted, as_of=as_of, trained_at=trained_at, seed=seed)
 
 

@@ -25,9 +25,9 @@ def workers_on(where: str, dsn: str) -> "Iterator[Workers | None]":
     if where == "here":
         yield None
     elif found := re.fullmatch(r"processes(?::([1-9]\d{0,2}))?", where):
-        from forewarn.workers.processes import Processes
+        from forewarn.workers.processes import in_processes
 
-        with Processes(dsn, count=int(found[1]) if found[1] else None) as several:
+        with in_processes(dsn, count=int(found[1]) if found[1] else None) as several:
             yield several
     elif found := re.fullmatch(r"dask(\+tls)?://(.+:\d{1,5})", where):
         from forewarn.workers.dask import on_dask

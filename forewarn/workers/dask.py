@@ -3,22 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from config.errors import UserMistake
-from forewarn.workers.order import in_order
+from forewarn.in_processes import in_order
+from forewarn.workers.apart import Apart
 from ingest.store.connection import connect
 from models.provenance import code_version
+from models.workers import A, Connection, S, T
 
 if TYPE_CHECKING:
     from distributed import Client
-
-Connection = psycopg.Connection[Any]
-S = TypeVar("S")
-A = TypeVar("A")
-T = TypeVar("T")
 
 _ANSWERS_WITHIN_S = 15
 # Tasks under way for each thread of the cluster: the next one waits there while a result travels.
@@ -47,16 +44,12 @@ class _Sealed:
         return "what every task needs"
 
 
-class Dask:
+class Dask(Apart):
     """Workers of a cluster, which reach the store by ``dsn``."""
 
     def __init__(self, client: "Client", dsn: str) -> None:
+        super().__init__(dsn)
         self._client = client
-        self._dsn = dsn
-
-    def prepare(self, work: Callable[[Connection], object]) -> None:
-        with connect(self._dsn, role="models") as conn:
-            work(conn)
 
     def each(self, work: Callable[[Connection, S, A], T], tasks: Iterable[A], *, shared: S) -> Iterator[T]:
         from distributed.client import FutureCancelledError

@@ -1,68 +1,45 @@
 """Several processes of this machine, each with a connection of its own."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from types import TracebackType
-from typing import Any, TypeVar
-
-import psycopg
+from contextlib import contextmanager
 
 from config.errors import UserMistake
-from forewarn.workers.order import in_order
+from forewarn.in_processes import in_order, process_pool, processors
+from forewarn.workers.apart import Apart
 from ingest.store.connection import connect
-
-Connection = psycopg.Connection[Any]
-S = TypeVar("S")
-A = TypeVar("A")
-T = TypeVar("T")
+from models.workers import A, Connection, S, T
 
 
 class ProcessLost(UserMistake):
     """A process ended in the middle of its work."""
 
 
-class Processes:
-    """Processes that begin with the first task and end with the context. count : None is one for each processor"""
+class Processes(Apart):
+    """So many processes of a pool that was begun by ``_begin``."""
 
-    def __init__(self, dsn: str, *, count: int | None = None) -> None:
-        self._dsn = dsn
-        self._count = count or len(os.sched_getaffinity(0))
-        # Spawned, since a fork copies the threads of whoever shows progress or holds a connection in no usable state.
-        self._pool = ProcessPoolExecutor(
-            self._count, mp_context=get_context("spawn"), initializer=_begin, initargs=(dsn,)
-        )
-
-    def __enter__(self) -> "Processes":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None:
-            self._pool.shutdown()
-            return
-        # Whoever interrupts the work does not wait for what is under way.
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-
-    def prepare(self, work: Callable[[Connection], object]) -> None:
-        with connect(self._dsn, role="models") as conn:
-            work(conn)
+    def __init__(self, pool: ProcessPoolExecutor, dsn: str, *, count: int) -> None:
+        super().__init__(dsn)
+        self._pool = pool
+        self._count = count
 
     def each(self, work: Callable[[Connection, S, A], T], tasks: Iterable[A], *, shared: S) -> Iterator[T]:
-        def submit(task: A) -> Future[T]:
-            return self._pool.submit(_do, work, shared, task)
-
         try:
-            yield from in_order(submit, tasks, ahead=self._count + 1)
+            yield from in_order(lambda task: self._pool.submit(_do, work, shared, task), tasks, ahead=self._count + 1)
         except BrokenProcessPool as error:
             raise ProcessLost(
                 "a process ended in the middle of the work, perhaps for want of memory: run it again with fewer, as"
                 " --on processes:1; nothing was stored"
             ) from error
+
+
+@contextmanager
+def in_processes(dsn: str, *, count: int | None = None) -> Iterator[Processes]:
+    """Yield processes that begin with the first task. count : None is one for each processor"""
+    count = count or processors()
+    with process_pool(count, initializer=_begin, initargs=(dsn,)) as pool:
+        yield Processes(pool, dsn, count=count)
 
 
 _conn: Connection | None = None

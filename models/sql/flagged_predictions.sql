@@ -23,8 +23,8 @@ CROSS JOIN LATERAL (
         SELECT
             row_number() OVER (ORDER BY as_of DESC) AS nth,
             -- Nothing is certain, and odds of nothing have no logarithm.
-            least(greatest(probability::float8, 1e-13), 1 - 1e-13) AS chance,
-            least(greatest(newest.threshold::float8, 1e-13), 1 - 1e-13) AS cut
+            least(greatest(probability::float8, %(least)s), 1 - %(least)s) AS chance,
+            least(greatest(newest.threshold::float8, %(least)s), 1 - %(least)s) AS cut
         FROM prediction.prediction AS earlier
         WHERE earlier.vehicle_id = newest.vehicle_id
             AND earlier.fault_mode = newest.fault_mode

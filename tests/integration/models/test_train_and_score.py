@@ -173,7 +173,7 @@ def test_the_database_warns_of_the_cars_that_the_decision_names(models_conn, dat
                 ],
             )
     held = [held_score(log_odds(own.astype(np.float64)), np.array([0]), usual_rule())[-1] for own in chances]
-    wanted = {1000 + car for car, cut in enumerate(held) if cut >= log_odds(np.array([threshold], dtype=np.float64))[0]}
+    wanted = {1000 + car for car, cut in enumerate(held) if cut >= log_odds(float(threshold))}
     assert 5 < len(wanted) < 55
     assert {prediction.vehicle_id for prediction in flagged_predictions(models_conn)} == wanted
 
