@@ -316,6 +316,7 @@ def describe(
 def _fingerprint(dataset: Dataset, *settings: object) -> str:
     """The same data, features, parameters and libraries make the same model, and the same name."""
     digest = hashlib.sha256(msgspec.json.encode(settings))
-    for values in (dataset.features.to_numpy(), dataset.came_on, dataset.vehicle_id, dataset.as_of.astype(np.int64)):
+    rows = (dataset.came_on, dataset.vehicle_id, dataset.as_of.astype(np.int64), dataset.weight)
+    for values in (dataset.features.to_numpy(), *rows):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()[:12]

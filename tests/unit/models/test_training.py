@@ -8,7 +8,7 @@ import pytest
 from config.faults import fault_modes
 from models.dataset import LEAST_HISTORY_D, NotEnoughData, Stored, known_fleet, training_days, training_rows
 from models.features import PEER_OF, Feature
-from models.training import fit_mode, out_of_fold, seen_features
+from models.training import describe, fit_mode, out_of_fold, seen_features
 from models.watched import features_of
 from tests.unit.models.frames import battery_fleet, day
 
@@ -84,6 +84,16 @@ def test_training_twice_gives_the_same_model(dataset):
     first, second = (fit_mode(MODE, FEATURES, dataset, seed=3) for _ in range(2))
     assert np.array_equal(first.score, second.score)
     assert first.threshold == second.threshold
+
+
+def test_other_weights_make_another_model_with_another_name(dataset):
+    heavier = replace(dataset, weight=np.where(np.arange(len(dataset.weight)) % 2, 3.0, 1.0))
+    fitted = fit_mode(MODE, FEATURES, dataset, seed=3)
+    names = {
+        describe(MODE, one, fitted, as_of=day(DAYS), trained_at=day(DAYS), seed=3).version
+        for one in (dataset, dataset, heavier)
+    }
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize(
