@@ -90,28 +90,30 @@ def with_normal(
     for one in predictions:
         if one.probability >= one.threshold:
             flagged.setdefault(one.fault_mode, []).append(one.vehicle_id)
-    told = dict.fromkeys(one.fault_mode for one in predictions if one.reasons)
-    alike = {mode: Alike(tables[mode].drop(index=flagged.get(mode, [])), vehicles) for mode in told}
+    modes = dict.fromkeys(one.fault_mode for one in predictions if one.reasons)
+    alike = {mode: Alike(tables[mode].drop(index=flagged.get(mode, [])), vehicles) for mode in modes}
     ranges: dict[Key, Range | None] = {}
     asked: dict[str, Feature] = {}
     for one in predictions:
         for reason in one.reasons:
             key = one.vehicle_id, reason["feature"]
             ranges[key] = alike[one.fault_mode].normal_range(*key)
-            own = _feature(reason).own
-            asked[own.name] = own
+            behind = _feature(reason).own
+            asked[behind.name] = behind
     cars = sorted({vehicle for vehicle, _ in ranges})
-    past = _past(conn, cars, list(asked.values()), as_of=as_of) if cars else pd.DataFrame()
-    return [
-        msgspec.structs.replace(one, reasons=[_beside(reason, one.vehicle_id, ranges, past) for reason in one.reasons])
-        for one in predictions
-    ]
+    past = _past(conn, cars, list(asked.values()), as_of=as_of) if cars else {}
+    told = []
+    for one in predictions:
+        own = past.get(one.vehicle_id)
+        reasons = [_beside(reason, ranges[one.vehicle_id, reason["feature"]], own) for reason in one.reasons]
+        told.append(msgspec.structs.replace(one, reasons=reasons) if reasons else one)
+    return told
 
 
 def _past(
     conn: psycopg.Connection[Any], cars: Sequence[int], features: Sequence[Feature], *, as_of: datetime
-) -> pd.DataFrame:
-    """Return the features of some cars on each of the last days, as they were known then: by as_of and vehicle_id."""
+) -> dict[int, pd.DataFrame]:
+    """Return the features of each of some cars on the last days, as they were known then: by as_of."""
     aggregates = readings.daily_aggregates(
         conn,
         columns_of(features),
@@ -121,20 +123,23 @@ def _past(
         vehicle_ids=cars,
     )
     days = [as_of - timedelta(days=back) for back in range(HISTORY_D - 1, -1, -1)]
-    return feature_rows_of_days(aggregates, features, days=days)
+    rows = feature_rows_of_days(aggregates, features, days=days)
+    owner = rows.index.get_level_values("vehicle_id")
+    return {car: rows[owner == car].droplevel("vehicle_id") for car in owner.unique().tolist()}
 
 
-def _beside(reason: Reason, vehicle_id: int, ranges: Mapping[Key, Range | None], past: pd.DataFrame) -> Reason:
-    normal, value = ranges[vehicle_id, reason["feature"]], reason["value"]
+def _beside(reason: Reason, normal: Range | None, past: pd.DataFrame | None) -> Reason:
+    value = reason["value"]
     if normal is None or value is None:
         return reason
-    own = past.loc[past.index.get_level_values("vehicle_id") == vehicle_id, _feature(reason).own.name]
-    values = own.to_numpy(dtype=np.float64)
-    # Against its peers a car has no past here: what they stood at is taken to have been what it is today.
-    shift = value - values[-1] if len(values) and not np.isnan(values[-1]) else 0.0
-    began = outside_since(own.index.get_level_values("as_of").to_numpy(), values + shift, normal)
     low, high = normal
     known: Reason = {**reason, "usual_low": round(low, 6), "usual_high": round(high, 6)}
+    if past is None:
+        return known
+    values = past[_feature(reason).own.name].to_numpy(dtype=np.float64)
+    # Against its peers a car has no past here: what they stood at is taken to have been what it is today.
+    shift = 0.0 if np.isnan(values[-1]) else value - values[-1]
+    began = outside_since(past.index.to_numpy(), values + shift, normal)
     return known if began is None else {**known, "since": began.isoformat()}
 
 

@@ -247,12 +247,17 @@ def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
 
 def _trusted(file: Path, content: bytes, mode: str) -> Any:
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     with _LOADING:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
-        if untrusted:
-            raise ModelFileUntrusted(f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}")
-        return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        try:
+            # Looks at every type before it makes anything of one.
+            return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        except UntrustedTypesFoundException as error:
+            untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
+            raise ModelFileUntrusted(
+                f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}"
+            ) from error
 
 
 def _check_columns(file: Path, estimator: Any, columns: Sequence[str], mode: str) -> None:
