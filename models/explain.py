@@ -1,6 +1,8 @@
 """Reasons: which signals drove a score. Slow (some thousand rows a second and model), so only for what is shown."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,12 @@ from models.features import Feature
 from models.registry import LoadedModel
 from models.tables import Reason
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
 REASONS = 3
+
+_explainers: "WeakKeyDictionary[HistGradientBoostingClassifier, Any]" = WeakKeyDictionary()
 
 
 def explain(model: LoadedModel, rows: pd.DataFrame) -> list[list[Reason]]:
@@ -21,12 +28,19 @@ def explain(model: LoadedModel, rows: pd.DataFrame) -> list[list[Reason]]:
     """
     if rows.empty:
         return []
+    table = rows[[feature.name for feature in model.features]]
+    effects = np.asarray(_explainer(model.estimator).shap_values(table), dtype=np.float64)
+    return top_signals(model.features, table, effects, usual=model.meta.usual)
+
+
+def _explainer(estimator: "HistGradientBoostingClassifier") -> Any:
+    """Return what explains an estimator: taking its trees apart takes longer than explaining a few rows."""
     # Imports numba; a command that explains nothing should not wait for it.
     from shap import TreeExplainer
 
-    table = rows[[feature.name for feature in model.features]]
-    effects = np.asarray(TreeExplainer(model.estimator).shap_values(table), dtype=np.float64)
-    return top_signals(model.features, table, effects, usual=model.meta.usual)
+    if estimator not in _explainers:
+        _explainers[estimator] = TreeExplainer(estimator)
+    return _explainers[estimator]
 
 
 def top_signals(

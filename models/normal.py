@@ -24,7 +24,6 @@ LEAST_CARS = LEAST_PEERS
 HISTORY_D = 60
 
 Range = tuple[float, float]
-Key = tuple[int, str]
 
 
 class Alike:
@@ -37,20 +36,28 @@ class Alike:
     def __init__(self, table: pd.DataFrame, vehicles: pd.DataFrame) -> None:
         self._table = table
         self._of = vehicles.set_index("vehicle_id")[["model", "powertrain"]]
-        self._shared = {name: column.to_numpy() for name, column in self._of.reindex(table.index).items()}
+        self._shared = {str(name): column.to_numpy() for name, column in self._of.reindex(table.index).items()}
+        self._ranges: dict[tuple[str, str, str], Range | None] = {}
 
     def normal_range(self, vehicle_id: int, feature: str) -> Range | None:
         """Return where most cars of the same model stand, or of the same drive where those are few.
 
         Returns : None where even those are fewer than LEAST_CARS
         """
-        values = self._table[feature].to_numpy(dtype=np.float64)
-        for name, shared in self._shared.items():
-            seen = values[(shared == self._of.at[vehicle_id, name]) & ~np.isnan(values)]
-            if len(seen) >= LEAST_CARS:
-                low, high = np.quantile(seen, [LOW, HIGH])
-                return float(low), float(high)
+        for name in self._shared:
+            found = self._range_of(name, str(self._of.at[vehicle_id, name]), feature)
+            if found is not None:
+                return found
         return None
+
+    def _range_of(self, name: str, value: str, feature: str) -> Range | None:
+        key = name, value, feature
+        if key not in self._ranges:
+            values = self._table[feature].to_numpy(dtype=np.float64)
+            seen = values[(self._shared[name] == value) & ~np.isnan(values)]
+            low, high = np.quantile(seen, [LOW, HIGH]) if len(seen) else (np.nan, np.nan)
+            self._ranges[key] = (float(low), float(high)) if len(seen) >= LEAST_CARS else None
+        return self._ranges[key]
 
 
 def outside_since(days: NDArray[np.datetime64], values: NDArray[np.float64], normal: Range) -> date | None:
@@ -92,20 +99,17 @@ def with_normal(
             flagged.setdefault(one.fault_mode, []).append(one.vehicle_id)
     modes = dict.fromkeys(one.fault_mode for one in predictions if one.reasons)
     alike = {mode: Alike(tables[mode].drop(index=flagged.get(mode, [])), vehicles) for mode in modes}
-    ranges: dict[Key, Range | None] = {}
-    asked: dict[str, Feature] = {}
-    for one in predictions:
-        for reason in one.reasons:
-            key = one.vehicle_id, reason["feature"]
-            ranges[key] = alike[one.fault_mode].normal_range(*key)
-            behind = _feature(reason).own
-            asked[behind.name] = behind
-    cars = sorted({vehicle for vehicle, _ in ranges})
+    behind = [_feature(reason).own for one in predictions for reason in one.reasons]
+    asked = {feature.name: feature for feature in behind}
+    cars = sorted({one.vehicle_id for one in predictions if one.reasons})
     past = _past(conn, cars, list(asked.values()), as_of=as_of) if cars else {}
     told = []
     for one in predictions:
         own = past.get(one.vehicle_id)
-        reasons = [_beside(reason, ranges[one.vehicle_id, reason["feature"]], own) for reason in one.reasons]
+        reasons = [
+            _beside(reason, alike[one.fault_mode].normal_range(one.vehicle_id, reason["feature"]), own)
+            for reason in one.reasons
+        ]
         told.append(msgspec.structs.replace(one, reasons=reasons) if reasons else one)
     return told
 

@@ -7,7 +7,9 @@ import secrets
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -105,13 +107,33 @@ class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
         return from_table(self.features)
 
 
-class LoadedModel(msgspec.Struct, frozen=True):
-    """A model ready to predict: ``estimator`` takes a DataFrame with the columns of ``features``, in that order."""
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to predict: ``estimator`` takes a DataFrame with the columns of ``features``, in that order.
+
+    members : the bytes of ``lamp-time.skops``, as they were saved; None: there are none
+    """
 
     meta: TrainedModel
     estimator: "HistGradientBoostingClassifier"
     features: tuple[Feature, ...]
-    lamp_time: Remaining | None = None
+    members: bytes | None = field(default=None, repr=False)
+
+    @cached_property
+    def lamp_time(self) -> Remaining | None:
+        """In how many days the lamp comes on; made of ``members`` when first asked for, since only flagged cars are.
+
+        Raises : ModelFileUntrusted
+        """
+        about = self.meta.lamp_time
+        if about is None or self.members is None:
+            return None
+        members = _trusted(_LAMP_TIME_FILE, self.members, self.meta.mode)
+        if not isinstance(members, list) or not members:
+            raise ModelFileUntrusted(f"{_LAMP_TIME_FILE} holds no models: {what_instead(self.meta.mode)}")
+        for member in members:
+            _check_columns(_LAMP_TIME_FILE, member, about.columns, self.meta.mode)
+        return Remaining(tuple(members), tuple(about.columns), about.cap_d, about.coverage, about.bands)
 
 
 def save_model(
@@ -221,19 +243,12 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
     features = _features_of(meta)
     estimator = _trusted(file, content, mode)
     _check_columns(file, estimator, [feature.name for feature in features], mode)
-    return LoadedModel(meta, estimator, features, _lamp_time_of(meta, file.with_name(_LAMP_TIME_FILE)))
+    return LoadedModel(meta, estimator, features, _members_of(meta, file.with_name(_LAMP_TIME_FILE)))
 
 
-def _lamp_time_of(meta: TrainedModel, file: Path) -> Remaining | None:
+def _members_of(meta: TrainedModel, file: Path) -> bytes | None:
     about = meta.lamp_time
-    if about is None:
-        return None
-    members = _trusted(file, _unchanged(file, about.sha256, meta.mode), meta.mode)
-    if not isinstance(members, list) or not members:
-        raise ModelFileUntrusted(f"{file} holds no models: {what_instead(meta.mode)}")
-    for member in members:
-        _check_columns(file, member, about.columns, meta.mode)
-    return Remaining(tuple(members), tuple(about.columns), about.cap_d, about.coverage, about.bands)
+    return None if about is None else _unchanged(file, about.sha256, meta.mode)
 
 
 def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
@@ -245,7 +260,7 @@ def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
     return content
 
 
-def _trusted(file: Path, content: bytes, mode: str) -> Any:
+def _trusted(file: Path | str, content: bytes, mode: str) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -260,7 +275,7 @@ def _trusted(file: Path, content: bytes, mode: str) -> Any:
             ) from error
 
 
-def _check_columns(file: Path, estimator: Any, columns: Sequence[str], mode: str) -> None:
+def _check_columns(file: Path | str, estimator: Any, columns: Sequence[str], mode: str) -> None:
     if list(getattr(estimator, "feature_names_in_", [])) != list(columns):
         raise ModelFileUntrusted(f"{file} and {_META_FILE} name other features: {what_instead(mode)}")
 

@@ -231,7 +231,7 @@ def predict(model: LoadedModel, rows: pd.DataFrame, *, explain_all: bool = False
 
 
 def _days_to_lamp(model: LoadedModel, rows: pd.DataFrame) -> list[tuple[float, float, float] | None]:
-    if model.lamp_time is None or rows.empty:
+    if rows.empty or model.lamp_time is None:
         return [None] * len(rows)
     found = predict_remaining(model.lamp_time, rows)
     return list(zip(found["days"].tolist(), found["low"].tolist(), found["high"].tolist(), strict=True))

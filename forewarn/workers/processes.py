@@ -1,9 +1,14 @@
 """Several processes of this machine, each with a connection of its own."""
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from config.errors import UserMistake
 from forewarn.in_processes import in_order, process_pool, processors
@@ -25,6 +30,13 @@ class Processes(Apart):
         self._count = count
 
     def each(self, work: Callable[[Connection, S, A], T], tasks: Iterable[A], *, shared: S) -> Iterator[T]:
+        # Written once and read once by every process: models are large, and tasks are many.
+        with TemporaryDirectory(prefix="forewarn-work-") as folder:
+            file = Path(folder) / "shared"
+            file.write_bytes(pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL))
+            yield from self._each(work, tasks, file)
+
+    def _each(self, work: Callable[[Connection, S, A], T], tasks: Iterable[A], shared: Path) -> Iterator[T]:
         try:
             yield from in_order(lambda task: self._pool.submit(_do, work, shared, task), tasks, ahead=self._count + 1)
         except BrokenProcessPool as error:
@@ -50,6 +62,13 @@ def _begin(dsn: str) -> None:
     _conn = connect(dsn, role="models", autocommit=True)
 
 
-def _do(work: Callable[[Connection, S, A], T], shared: S, task: A) -> T:
+def _do(work: Callable[[Connection, Any, A], T], shared: Path, task: A) -> T:
     assert _conn is not None
-    return work(_conn, shared, task)
+    return work(_conn, _read(shared), task)
+
+
+# Works that take turns, each with what it shares, are two at a time.
+@lru_cache(maxsize=4)
+def _read(shared: Path) -> Any:
+    # Its folder is only its maker's, as those of ``tempfile`` are, and gone when the work is done.
+    return pickle.loads(shared.read_bytes())  # noqa: S301

@@ -1,6 +1,5 @@
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import numpy as np
 import pandas as pd
 import psycopg
@@ -11,7 +10,7 @@ from models.baselines import held_score
 from models.dataset import NotEnoughData
 from models.decision import log_odds, usual_rule
 from models.promotion import champions
-from models.registry import ModelFileUntrusted
+from models.registry import ModelFileUntrusted, load_model, save_model
 from models.remaining import fit_remaining
 from models.scoring import explain_vehicle, load_champions, score
 from models.tables import NewPrediction, flagged_predictions, store_predictions
@@ -198,11 +197,13 @@ def test_when_the_lamp_is_expected_is_kept_with_the_prediction(models_conn, trai
     assert (again.days_to_lamp, again.days_to_lamp_low, again.days_to_lamp_high) == (9.0, 4.5, 16.0)
 
 
-def test_only_flagged_cars_are_told_when(models_conn, trained, monkeypatch):
+def test_only_flagged_cars_are_told_when(models_conn, trained, tmp_path, monkeypatch):
     # As a model says that learnt from more lamps than this fleet has.
     table, unit = pd.DataFrame({"lv_battery_v.rest.level.7d": np.linspace(11, 13, 200)}), np.repeat(np.arange(40), 5)
     days = fit_remaining(table, np.tile(np.arange(5.0), 40), unit, cap_d=30, parameters={"max_iter": 5}, seed=0)
-    champion = msgspec.structs.replace(load_champions(models_conn, trained)[0], lamp_time=days)
+    loaded = load_champions(models_conn, trained)[0]
+    saved = save_model(loaded.estimator, loaded.meta, data_dir=tmp_path, lamp_time=days)
+    champion = load_model(tmp_path, saved.mode, saved.version)
     monkeypatch.setattr("models.scoring.load_champions", lambda *_: [champion])
     score(models_conn, as_of=END, data_dir=trained)
     rows = models_conn.execute(
