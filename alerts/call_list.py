@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the call list. The field names are the columns of CSV and the keys of JSON, in this order.
 
-    People are masked. ``horizon_d`` and ``days_to_lamp`` are in days, ``distance_km`` as the crow flies, times are
-    ISO 8601 UTC; ``fault``, ``why`` and ``dealer`` are in the language that was asked for; what is not known is empty
-    (JSON null).
+    People are masked; ``phone`` is in full, and empty unless somebody asked for it who may. ``horizon_d`` and
+    ``days_to_lamp`` are in days, ``distance_km`` as the crow flies, times are ISO 8601 UTC; ``fault``, ``why`` and
+    ``dealer`` are in the language that was asked for; what is not known is empty (JSON null).
     """
 
     case_id: int
@@ -48,6 +49,11 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     days_to_lamp: float | None = None
     days_to_lamp_low: float | None = None
     days_to_lamp_high: float | None = None
+    source: str = "prediction"
+    claimed_by: str | None = None
+    due_at: str | None = None
+    yuan_off: int | None = None
+    phone: str | None = None
 
 
 COLUMNS: tuple[str, ...] = CallRow.__struct_fields__
@@ -56,6 +62,21 @@ COLUMNS: tuple[str, ...] = CallRow.__struct_fields__
 def rows(conn: psycopg.Connection[Any], *, language: str, limit: int = 50) -> list[CallRow]:
     """Return the call list, most urgent first, role "alerts"."""
     return [row(call, language) for call in open_calls(conn, wanted=Filter(), limit=limit)]
+
+
+def page(
+    conn: psycopg.Connection[Any], *, wanted: Filter, language: str, limit: int, now: datetime
+) -> tuple[list[CallRow], str | None]:
+    """Return some of the call list, and where the next page begins as ``after`` has it; None at the end."""
+    calls = open_calls(conn, wanted=wanted, limit=limit + 1, now=now)
+    some = calls[:limit]
+    after = f"{some[-1].priority}-{some[-1].tie}-{some[-1].case_id}" if len(calls) > limit else None
+    return [row(call, language) for call in some], after
+
+
+def unmasked(line: CallRow, phone: str | None) -> CallRow:
+    """Return a line with the number in full."""
+    return msgspec.structs.replace(line, phone=phone)
 
 
 def row(call: Call, language: str) -> CallRow:
@@ -70,7 +91,7 @@ def row(call: Call, language: str) -> CallRow:
         vin_masked=call.vin_masked,
         city=call.city,
         fault_mode=lead.fault_mode,
-        fault=mode.name(language) if mode else (lead.fault_mode or ""),
+        fault=mode.name(language) if mode else (lead.fault_mode or wording.source(lead.source, language)),
         severity=lead.severity,
         probability=None if lead.probability is None else round(lead.probability, 3),
         horizon_d=mode.horizon_d if mode else None,
@@ -87,6 +108,10 @@ def row(call: Call, language: str) -> CallRow:
         days_to_lamp=_tenths(lead.days_to_lamp),
         days_to_lamp_low=_tenths(lead.days_to_lamp_low),
         days_to_lamp_high=_tenths(lead.days_to_lamp_high),
+        source=lead.source,
+        claimed_by=call.claimed_by,
+        due_at=call.due_at.isoformat() if call.due_at else None,
+        yuan_off=coupon.yuan_off if coupon else None,
     )
 
 
@@ -105,6 +130,29 @@ def to_csv(lines: Iterable[CallRow]) -> str:
     for line in lines:
         writer.writerow([_harmless(getattr(line, column)) for column in COLUMNS])
     return text.getvalue()
+
+
+def to_xlsx(lines: Iterable[CallRow]) -> bytes:
+    """Return the list as a workbook of one sheet with a header of ``COLUMNS``; no text is a formula."""
+    # Slow to import, and only this format needs it.
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("calls")
+    sheet.freeze_panes = "A2"
+    sheet.append(COLUMNS)
+    for line in lines:
+        cells = []
+        for column in COLUMNS:
+            cell = WriteOnlyCell(sheet, value=getattr(line, column))
+            if isinstance(cell.value, str):
+                cell.data_type = "s"
+            cells.append(cell)
+        sheet.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
 
 
 def to_json(lines: Sequence[CallRow]) -> str:

@@ -1,7 +1,7 @@
 """Open cases as a call needs them, masked: nothing past this module sees a full name, telephone number or VIN."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import msgspec
@@ -24,6 +24,7 @@ class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
 
     days_to_lamp, days_to_lamp_low, days_to_lamp_high : from ``as_of`` until the lamp comes on, and between which two
                     numbers that most likely lies; None where the model does not know
+    explained_by  : fault mode of another lead of the case that brings this one about
     """
 
     lead_id: int
@@ -39,6 +40,7 @@ class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
     days_to_lamp: float | None = None
     days_to_lamp_low: float | None = None
     days_to_lamp_high: float | None = None
+    explained_by: str | None = None
 
     @property
     def known_until(self) -> datetime:
@@ -72,10 +74,17 @@ class CouponOffer(msgspec.Struct, frozen=True, kw_only=True):
     percent_off: int | None
     valid_until: datetime
     redeemed_at: datetime | None
+    yuan_off: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One open case. Times are UTC; ``priority`` is 0 to 100 and the sum of its parts."""
+    """One open case. Times are UTC; ``priority`` is 0 to 100 and the sum of its parts.
+
+    tie        : the owner's grade, A to C, which decides between equal priorities and nothing else
+    claimed_by : who works on it now
+    not_before : it rests until then; call_back: since the owner asked for that
+    clock      : what was promised next, by ``due_at``
+    """
 
     case_id: int
     vehicle_id: int
@@ -95,14 +104,25 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     phone_masked: str | None
     offer: DealerOffer | None
     coupon: CouponOffer | None
+    tie: str = "B"
+    claimed_by: str | None = None
+    not_before: datetime | None = None
+    call_back: bool = False
+    clock: str | None = None
+    due_at: datetime | None = None
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls are wanted: of one fault mode, of one city, after a call in list order (its priority and case)."""
+    """Which calls are wanted: of one fault mode, city, severity or source; None is any.
+
+    after : those that come after a call in list order: its priority, tie and case
+    """
 
     fault_mode: str | None = None
     city: str | None = None
-    after: tuple[int, int] | None = None
+    severity: int | None = None
+    source: str | None = None
+    after: tuple[int, str, int] | None = None
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -115,33 +135,47 @@ class Count(msgspec.Struct, frozen=True):
     with_dealer: int
 
 
-def open_calls(conn: Connection, *, wanted: Filter | None = None, limit: int = 50) -> Sequence[Call]:
-    """Return the open cases whose owner may be called, most urgent first, role "alerts"."""
+def open_calls(
+    conn: Connection, *, wanted: Filter | None = None, limit: int = 50, now: datetime | None = None
+) -> Sequence[Call]:
+    """Return the open cases whose owner may be called, most urgent first, role "alerts".
+
+    now : by which a claim is over; None is the time
+    """
     wanted = wanted or Filter()
     conditions: list[LiteralString] = ["true"]
     if wanted.fault_mode is not None:
         conditions.append("lead.fault_mode = %(fault_mode)s")
     if wanted.city is not None:
         conditions.append("car.city = %(city)s")
+    if wanted.severity is not None:
+        conditions.append("lead.severity = %(severity)s")
+    if wanted.source is not None:
+        conditions.append("lead.source = %(source)s")
     if wanted.after is not None:
         conditions.append(
-            "(standing.priority < %(after_priority)s"
-            " OR standing.priority = %(after_priority)s AND care.case.case_id > %(after_case)s)"
+            "standing.priority <= %(after_priority)s AND (standing.priority < %(after_priority)s"
+            " OR (standing.tie, care.case.case_id) > (%(after_tie)s, %(after_case)s))"
         )
-    after_priority, after_case = wanted.after or (0, 0)
+    after_priority, after_tie, after_case = wanted.after or (0, "", 0)
     values = {
         "fault_mode": wanted.fault_mode,
         "city": wanted.city,
+        "severity": wanted.severity,
+        "source": wanted.source,
         "after_priority": after_priority,
+        "after_tie": after_tie,
         "after_case": after_case,
         "limit": limit,
+        "now": now or datetime.now(UTC),
     }
     return _calls(conn, " AND ".join(conditions), values)
 
 
-def find_call(conn: Connection, case_id: int) -> Call | None:
-    """Return one open case whose owner may be called, or None."""
-    found = _calls(conn, "care.case.case_id = %(case_id)s", {"case_id": case_id, "limit": 1})
+def find_call(conn: Connection, case_id: int, *, now: datetime | None = None) -> Call | None:
+    """Return one open case whose owner may be called, or None. now : as in ``open_calls``"""
+    values = {"case_id": case_id, "limit": 1, "now": now or datetime.now(UTC)}
+    found = _calls(conn, "care.case.case_id = %(case_id)s", values)
     return found[0] if found else None
 
 
@@ -154,7 +188,7 @@ def other_leads(conn: Connection, call: Call) -> Sequence[LeadDetail]:
 
 def count_calls(conn: Connection) -> Sequence[Count]:
     """Return how many open cases there are by fault mode, severity and city."""
-    rows = conn.execute(sql.load(__package__, "open_case_counts"), {"campaign": FAULT_CAMPAIGN}).fetchall()
+    rows = conn.execute(sql.load(__package__, "open_case_counts")).fetchall()
     return [Count(*row) for row in rows]
 
 
@@ -187,6 +221,7 @@ def _call(row: dict[str, Any]) -> Call:
             percent_off=row["coupon_percent_off"],
             valid_until=row["coupon_valid_until"],
             redeemed_at=row["coupon_redeemed_at"],
+            yuan_off=row["coupon_yuan_off"],
         )
     return Call(
         case_id=row["case_id"],
@@ -207,4 +242,10 @@ def _call(row: dict[str, Any]) -> Call:
         phone_masked=mask_phone(row["phone"]) if row["phone"] else None,
         offer=offer,
         coupon=coupon,
+        tie=row["tie"],
+        claimed_by=row["claimed_by"],
+        not_before=row["not_before"],
+        call_back=bool(row["call_back"]),
+        clock=row["clock"],
+        due_at=row["due_at"],
     )

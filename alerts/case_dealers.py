@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import psycopg
 
+from alerts.dealers import Place, great_circle_km
 from alerts.nearest_dealers import Choice, find_nearest_dealers
 from alerts.offers import callable_cars
+from config import sql
 from config.faults import FaultMode
 
 
@@ -32,3 +34,12 @@ def dealers_for(
     capabilities = frozenset(mode.capability for mode in modes if mode is not None)
     choices = find_nearest_dealers(conn, car.place, brand=car.brand, capabilities=capabilities, now=now)
     return DealersNear(choices=choices, from_parked=car.is_parked)
+
+
+def distance_to(conn: psycopg.Connection[Any], case_id: int, dealer_id: str) -> float | None:
+    """Return how far the car of an open case is from a dealer, in km as the crow flies; None when nobody knows."""
+    row = conn.execute(sql.load(__package__, "car_and_dealer"), {"case_id": case_id, "dealer_id": dealer_id}).fetchone()
+    car = callable_cars(conn, [row[0]]).get(row[0]) if row else None
+    if row is None or car is None or car.place is None:
+        return None
+    return great_circle_km(car.place, Place(row[1], row[2]))

@@ -1,7 +1,7 @@
 """The one open matter about one car, kept one by the database under any concurrency."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from alerts.priority import Lead, Priority
 from config import sql
+from config.service import service
 
 Connection = psycopg.Connection[Any]
 # A case may be closed between the moment we see it and the moment we lock it; the next round opens a new one.
@@ -35,10 +36,11 @@ class NewLead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """The open case of every vehicle asked for, and which of them are new."""
+    """The open case of every vehicle asked for, which of them are new, and which were closed until now."""
 
     case_of: Mapping[int, int]
     new: frozenset[int]
+    reopened: frozenset[int] = frozenset()
 
 
 class StoredLeads(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ class StoredLeads(msgspec.Struct, frozen=True):
 def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime) -> Opened:
     """Return one open case for every vehicle, opened where there was none, locked until the transaction ends.
 
+    What comes back soon after a repair is the same matter: its case is opened again, with all that was done about it.
+
     Two callers at once get the same case: the second waits until the first's transaction has ended, and the partial
     unique index keeps it so whoever else writes.
     """
@@ -58,14 +62,25 @@ def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime
     missing = sorted(set(vehicle_ids))
     case_of: dict[int, int] = {}
     new: set[int] = set()
+    reopened: set[int] = set()
+    closed_after = now - timedelta(days=service().reopen_d)
     for _ in range(_ROUNDS):
-        values = {"vehicle_ids": missing, "opened_at": now}
+        values = {"vehicle_ids": missing, "opened_at": now, "closed_after": closed_after}
+        reopened.update(case for (case,) in conn.execute(sql.load(__package__, "reopen_cases"), values))
         new.update(case for (case,) in conn.execute(sql.load(__package__, "open_cases"), values))
         case_of.update(conn.execute(sql.load(__package__, "lock_open_cases"), values).fetchall())
         missing = [vehicle for vehicle in missing if vehicle not in case_of]
         if not missing:
             break
-    return Opened(case_of, frozenset(new & set(case_of.values())))
+    found = set(case_of.values())
+    return Opened(case_of, frozenset(new & found), frozenset(reopened & found))
+
+
+def mark_explained(conn: Connection, case_ids: Iterable[int]) -> None:
+    """Say of every lead of cases whether another one of the same case explains it, as config/service.toml has it."""
+    explains = [(by, of) for by, some in service().explains.items() for of in some]
+    values = {"case_ids": list(case_ids), "by": [by for by, _ in explains], "of": [of for _, of in explains]}
+    conn.execute(sql.load(__package__, "mark_explained"), values)
 
 
 def store_leads(conn: Connection, leads: Iterable[NewLead], case_of: Mapping[int, int]) -> StoredLeads:

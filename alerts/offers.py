@@ -26,10 +26,14 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     key: str
     purpose: str
-    percent_off: int
     valid_d: int
+    sources: tuple[str, ...]
+    free: tuple[str, ...]
     zh: str
     en: str
+    percent_off: int | None = None
+    yuan_off: int | None = None
+    most_yuan: int | None = None
 
     def name(self, language: str) -> str:
         return self.zh if language.startswith("zh") else self.en
@@ -49,11 +53,12 @@ class Car(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A case that should carry an offer: its car, and all that a dealer must be able to do for it."""
+    """A case that should carry an offer: its car, all that a dealer must be able to do for it, and what is offered."""
 
     case_id: int
     car: Car
     capabilities: frozenset[str]
+    campaign: str = FAULT_CAMPAIGN
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -68,6 +73,7 @@ class Existing(msgspec.Struct, frozen=True):
     """An offer that was made before."""
 
     case_id: int
+    campaign: str
     offer_id: int
     dealer_id: str
     redeemed: bool
@@ -107,7 +113,6 @@ def make_offers(
     *,
     dealers: Sequence[Dealer],
     now: datetime,
-    campaign: Campaign | None = None,
     code: Callable[[], str] = new_code,
 ) -> Offered:
     """Give every case its offer and coupon. Call it with the cases locked.
@@ -115,14 +120,14 @@ def make_offers(
     An offer that was made stays, for the owner may have been told, unless its dealer can no longer do the work;
     then the same coupon goes with the nearest one that can.
     """
-    campaign = campaign or campaigns()[FAULT_CAMPAIGN]
-    existing = _existing(conn, [want.case_id for want in wanted], campaign)
+    existing = _existing(conn, [want.case_id for want in wanted])
     by_id = {dealer.dealer_id: dealer for dealer in dealers}
     new = moved = without_dealer = 0
     for want in wanted:
+        campaign = campaigns()[want.campaign]
         if campaign.purpose not in want.car.purposes:
             continue
-        made = existing.get(want.case_id)
+        made = existing.get((want.case_id, campaign.key))
         offered = by_id.get(made.dealer_id) if made else None
         if made and made.redeemed:
             continue
@@ -148,10 +153,16 @@ def make_offers(
     return Offered(new, moved, without_dealer)
 
 
-def _existing(conn: Connection, case_ids: list[int], campaign: Campaign) -> dict[int, Existing]:
+def campaign_for(sources: Iterable[str]) -> str:
+    """Return the campaign of a case that is about such leads: the first one that names any of them."""
+    about = set(sources)
+    return next((key for key, one in campaigns().items() if about & set(one.sources)), FAULT_CAMPAIGN)
+
+
+def _existing(conn: Connection, case_ids: list[int]) -> dict[tuple[int, str], Existing]:
     with conn.cursor(row_factory=class_row(Existing)) as cursor:
-        values = {"case_ids": case_ids, "campaign": campaign.key}
-        return {made.case_id: made for made in cursor.execute(sql.load(__package__, "offers_of_cases"), values)}
+        rows = cursor.execute(sql.load(__package__, "offers_of_cases"), {"case_ids": case_ids})
+        return {(made.case_id, made.campaign): made for made in rows}
 
 
 def _add_coupon(conn: Connection, offer_id: int, campaign: Campaign, *, now: datetime, code: Callable[[], str]) -> None:
@@ -160,6 +171,8 @@ def _add_coupon(conn: Connection, offer_id: int, campaign: Campaign, *, now: dat
             "offer_id": offer_id,
             "code": code(),
             "percent_off": campaign.percent_off,
+            "yuan_off": campaign.yuan_off,
+            "most_yuan": campaign.most_yuan,
             "valid_from": now,
             "valid_until": now + timedelta(days=campaign.valid_d),
         }

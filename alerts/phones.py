@@ -1,5 +1,6 @@
 """Telephone numbers in full: shown to whoever needs one, and on record with who saw it, when and for which case."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,11 @@ REVEALED = "phone revealed"
 def needs_reason(caller: Caller) -> bool:
     """Tell whether somebody must say why. To an agent the case is the reason; a supervisor does not call."""
     return caller.role is not Role.AGENT
+
+
+def phones_of(conn: psycopg.Connection[Any], case_ids: Iterable[int]) -> dict[int, str]:
+    """Return the telephone numbers (E.164) of owners who may be called, by open case; whoever asks records it."""
+    return dict(conn.execute(sql.load(__package__, "phones_of_cases"), {"case_ids": list(case_ids)}).fetchall())
 
 
 def reveal_phone(

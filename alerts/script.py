@@ -4,19 +4,23 @@ from alerts import wording
 from alerts.calls import Call
 from config.faults import FaultMode, fault_modes
 from config.i18n import Translate, translator
+from config.service import service
 
 
 def what_to_say(call: Call, language: str) -> list[str]:
     """Return the call in paragraphs: why we call, what it means, what we offer. A probability is not for owners."""
     t = translator(language)
     mode = fault_modes().get(call.lead.fault_mode or "")
-    said = [
-        t(
-            "You agreed that your %(model)s shares its readings with us. They show: %(why)s.",
-            model=call.model,
-            why=wording.why(call.lead.why, mode, language),
+    if mode is None:
+        about = wording.about_source(call.lead.source, language)
+        first = t("You agreed that your %(model)s shares its readings with us.", model=call.model)
+        said = [first + t(" We call since %(about)s.", about=about)]
+    else:
+        why = wording.why(call.lead.why, mode, language)
+        shown = t(
+            "You agreed that your %(model)s shares its readings with us. They show: %(why)s.", model=call.model, why=why
         )
-    ]
+        said = [shown]
     if mode is not None:
         said.append(_what_it_means(call, mode, t, language))
     if call.offer is None:
@@ -32,6 +36,12 @@ def what_to_say(call: Call, language: str) -> list[str]:
             " With our coupon parts cost %(percent)s %% less; I will send it to you if you like.",
             percent=call.coupon.percent_off,
         )
+    elif call.coupon is not None and call.coupon.yuan_off is not None:
+        offer += t(" Our coupon takes %(yuan)s yuan off; I will send it to you if you like.", yuan=call.coupon.yuan_off)
+    if call.offer.distance_km <= service().pick_up_km:
+        offer += t(" If you like, the car is fetched and brought back free of charge.")
+    if mode is not None:
+        offer += t(" Parts that are replaced are under warranty for the life of the car.")
     said.append(offer)
     return said
 

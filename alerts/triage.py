@@ -13,6 +13,9 @@ from alerts.dealers import Dealer
 from alerts.evidence import Observed
 from alerts.priority import rank
 from alerts.reasons import parse, usual_level
+from alerts.work.clocks import start_clocks
+from alerts.work.entries import note
+from alerts.work.silences import Silence, silences_of
 from config.faults import FaultMode
 
 Connection = psycopg.Connection[Any]
@@ -50,7 +53,9 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     flagged: int = 0
     held_out: int = 0
     not_callable: int = 0
+    silenced: int = 0
     opened: int = 0
+    reopened: int = 0
     leads_added: int = 0
     leads_refreshed: int = 0
     offers: int = 0
@@ -103,22 +108,50 @@ def apply_predictions(
     by_vehicle: dict[int, list[FlaggedPrediction]] = {}
     for prediction in predictions:
         by_vehicle.setdefault(prediction.vehicle_id, []).append(prediction)
+
+    def leads(vehicle: int) -> Iterator[cases.NewLead]:
+        return leads_from(by_vehicle[vehicle], fault_modes=fault_modes, observe=observe)
+
     total = Counts(flagged=len(by_vehicle))
-    vehicles = sorted(by_vehicle)
-    for start in range(0, len(vehicles), BATCH_VEHICLES):
-        batch = vehicles[start : start + BATCH_VEHICLES]
+    return total + apply_leads(conn, by_vehicle, leads, fault_modes=fault_modes, dealers=dealers, now=now, code=code)
+
+
+def apply_leads(
+    conn: Connection,
+    vehicles: Iterable[int],
+    leads_of: Callable[[int], Iterable[cases.NewLead]],
+    *,
+    fault_modes: Mapping[str, FaultMode],
+    dealers: Sequence[Dealer],
+    now: datetime,
+    code: Callable[[], str] = new_code,
+) -> Counts:
+    """Bring the leads of cars into their cases, of those whose owner may be called; what is silent is left out.
+
+    leads_of : asked of one car at a time, of those alone that may be called
+    """
+    total = Counts()
+    ordered = sorted(set(vehicles))
+    for start in range(0, len(ordered), BATCH_VEHICLES):
+        batch = ordered[start : start + BATCH_VEHICLES]
         with conn.transaction():
             cars = offers.callable_cars(conn, batch)
-            leads = list(
-                leads_from(
-                    (prediction for vehicle in batch if vehicle in cars for prediction in by_vehicle[vehicle]),
-                    fault_modes=fault_modes,
-                    observe=observe,
-                )
-            )
-            total += Counts(not_callable=len(batch) - len(cars))
-            total += _apply(conn, leads, cars, fault_modes=fault_modes, dealers=dealers, now=now, code=code)
+            silent = silences_of(conn, cars, now=now)
+            leads: list[cases.NewLead] = []
+            for vehicle in batch:
+                if vehicle in cars:
+                    leads += leads_of(vehicle)
+            spoken = [lead for lead in leads if not _is_silent(lead, silent)]
+            total += Counts(not_callable=len(batch) - len(cars), silenced=len(leads) - len(spoken))
+            total += _apply(conn, spoken, cars, fault_modes=fault_modes, dealers=dealers, now=now, code=code)
     return total
+
+
+def _is_silent(lead: cases.NewLead, silences: Sequence[Silence]) -> bool:
+    # A lamp is no guess: whatever was agreed about a prediction, the owner sees it and will ask.
+    return lead.source != "lamp" and any(
+        silence.vehicle_id == lead.vehicle_id and silence.fault_mode in (None, lead.fault_mode) for silence in silences
+    )
 
 
 def _apply(
@@ -133,6 +166,11 @@ def _apply(
 ) -> Counts:
     opened = cases.open_and_lock(conn, {lead.vehicle_id for lead in leads}, now=now)
     stored = cases.store_leads(conn, leads, opened.case_of)
+    cases.mark_explained(conn, opened.case_of.values())
+    for kind, some in (("opened", opened.new), ("reopened", opened.reopened)):
+        for case_id in sorted(some):
+            note(conn, case_id, kind, actor="Forewarn", now=now)
+    start_clocks(conn, opened.new | opened.reopened, "answer", now=now)
     horizon_d = {mode.key: mode.horizon_d for mode in fault_modes.values()}
     leads_of = cases.leads_of(conn, opened.case_of.values(), horizon_d=horizon_d)
     cases.store_priorities(conn, {case_id: rank(found) for case_id, found in leads_of.items()}, now=now)
@@ -144,12 +182,15 @@ def _apply(
             frozenset(
                 mode.capability for lead in leads_of[case_id] if (mode := fault_modes.get(lead.fault_mode or ""))
             ),
+            offers.campaign_for(lead.source for lead in leads_of[case_id]),
         )
         for vehicle, case_id in opened.case_of.items()
+        if case_id in leads_of
     ]
     offered = offers.make_offers(conn, wanted, dealers=dealers, now=now, code=code)
     return Counts(
         opened=len(opened.new),
+        reopened=len(opened.reopened),
         leads_added=stored.added,
         leads_refreshed=stored.refreshed,
         offers=offered.new,

@@ -75,6 +75,81 @@ _KINDS = {
 _REGIMES = {"rest": "at rest", "drive": "while driving", "charge": "while charging"}
 _CAPABILITIES = {"general": "general repairs", "hv_battery": "high-voltage battery", "hv_drive": "electric drive"}
 _POWERTRAINS = {"bev": "battery electric", "phev": "plug-in hybrid", "ice": "combustion engine"}
+# What a lead without a fault mode is about: as a heading, and after "we call since".
+_SOURCES = {
+    "prediction": ("expected fault", "something is expected to fail"),
+    "lamp": ("warning lamp is on", "a warning lamp came on"),
+    "anomaly": ("notice while charging", "a charging station noticed something"),
+    "service": ("service due", "its service is due"),
+    "dormant": ("not seen for long", "we have not seen it in a workshop for long"),
+    "loyalty": ("yearly care", "its yearly care is due"),
+}
+_DISPOSITIONS = {
+    "appointment": "comes: appointment booked",
+    "call_back": "wants to be called back",
+    "no_answer": "nobody answered",
+    "thinks_about_it": "thinks about it",
+    "declined": "does not want it",
+    "already_repaired": "had it repaired already",
+    "wrong_number": "wrong number",
+    "do_not_call": "never call again",
+    "complaint": "complains",
+}
+_ENTRIES = {
+    "opened": "case opened",
+    "reopened": "case opened again: it came back after a repair",
+    "closed": "case closed",
+    "claimed": "taken",
+    "released": "given back",
+    "handed over": "handed over",
+    "call began": "call began",
+    "call ended": "call ended",
+    "note": "note",
+    "silenced": "silenced",
+    "appointment booked": "appointment booked",
+    "appointment cancelled": "appointment cancelled",
+    "arrived": "came to the workshop",
+    "no show": "did not come",
+    "offer sent": "coupon sent",
+    "coupon redeemed": "coupon redeemed",
+    "coupon taken back": "redemption taken back",
+    "message received": "message received",
+    "driver named": "driver named",
+    "driver removed": "driver removed",
+    "finding": "workshop finding",
+    "task": "task",
+    "task done": "task done",
+    "survey answered": "owner answered the question",
+}
+_OUTCOMES = {
+    "repaired": "repaired",
+    "other_found": "another fault found",
+    "nothing_found": "nothing found",
+    "declined": "declined",
+    "already_repaired": "repaired elsewhere",
+    "do_not_call": "not to be called",
+    "not_reached": "not reached",
+    "calm": "calmed down by itself",
+}
+_FINDINGS = {"confirmed": "confirmed", "other": "another fault", "nothing": "nothing found"}
+_TASKS = {
+    "tow": "tow the car",
+    "pick_up": "fetch the car",
+    "power": "bring power to the car",
+    "help": "help button in the car: call at once",
+    "low_survey": "unhappy owner: call and put it right",
+    "wrong_number": "find the right number",
+    "no_receipt": "message not received: call",
+}
+_CLOCKS = {"answer": "first call", "complaint": "answer the complaint", "close": "close the complaint"}
+_WAYS = {"drive": "drives there", "pick_up": "is fetched", "tow": "is towed"}
+_SAID = {
+    "nothing_now": "Nobody can be called now: cases rest or are in somebody's hands, or owners are asleep.",
+    "written": "Written down.",
+    "unfinished": "Write down first what came of this call.",
+    "offer_sent": "The coupon is on its way.",
+    "handed_over": "Handed over.",
+}
 _SEVERITIES = {1: "personal safety", 2: "equipment", 3: "notice"}
 
 
@@ -86,6 +161,56 @@ def why(reason: Why, mode: FaultMode | None, language: str) -> str:
     if reason.reasons:
         return reason_sentence(reason.reasons[0], language)
     return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
+
+
+def source(name: str, language: str) -> str:
+    """Return what kind of lead it is, as a heading."""
+    return translator(language)(_SOURCES[name][0])
+
+
+def disposition(name: str, language: str) -> str:
+    """Return what came of a call."""
+    return translator(language)(_DISPOSITIONS.get(name, name))
+
+
+def entry(kind: str, language: str) -> str:
+    """Return what happened to a case."""
+    return translator(language)(_ENTRIES.get(kind, kind))
+
+
+def outcome(name: str, language: str) -> str:
+    """Return how a case ended."""
+    return translator(language)(_OUTCOMES.get(name, name))
+
+
+def finding(result: str, language: str) -> str:
+    """Return what a workshop found, in a word."""
+    return translator(language)(_FINDINGS.get(result, result))
+
+
+def task(kind: str, language: str) -> str:
+    """Return what a task asks for."""
+    return translator(language)(_TASKS.get(kind, kind))
+
+
+def clock(kind: str, language: str) -> str:
+    """Return what was promised."""
+    return translator(language)(_CLOCKS.get(kind, kind))
+
+
+def way(name: str, language: str) -> str:
+    """Return how a car gets to the workshop."""
+    return translator(language)(_WAYS.get(name, name))
+
+
+def said(name: str | None, language: str) -> str:
+    """Return the sentence for what was just done; "" for a word that has none."""
+    return translator(language)(_SAID[name]) if name in _SAID else ""
+
+
+def about_source(name: str, language: str) -> str:
+    """Return why somebody calls about a lead of a kind, to follow "we call since"."""
+    return translator(language)(_SOURCES[name][1])
 
 
 def reason_sentence(reason: Reason, language: str) -> str:

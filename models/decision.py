@@ -68,6 +68,24 @@ def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
     return flags
 
 
+def peaks_of(probability: Floats, rule: Hysteresis) -> Floats:
+    """Return the highest threshold, in log odds, at which a car's flag would ever open: (n_vehicles,), -inf for never.
+
+    probability : as in ``flags_of``
+    """
+    odds = log_odds(probability)
+    weights = np.array(weights_of(rule.half_life))[:, None]
+    recent = np.full((LOOK_BACK, probability.shape[1]), np.nan)
+    peaks = np.full(probability.shape[1], -np.inf)
+    for step in range(len(odds)):
+        now = ~np.isnan(odds[step])
+        recent[:, now] = np.concatenate([odds[step, now][None], recent[:-1, now]])
+        known = np.where(np.isnan(recent), 0.0, weights).sum(axis=0)
+        mean = np.nansum(recent * weights, axis=0) / np.maximum(known, 1e-12)
+        peaks[now] = np.maximum(peaks[now], np.minimum(odds[step], mean)[now])
+    return peaks
+
+
 def log_odds(probability: Floats | float) -> Floats:
     """Return log odds, none beyond CERTAIN; NaN stays NaN."""
     odds: Floats = np.clip(logit(probability), -CERTAIN, CERTAIN)

@@ -1,6 +1,6 @@
 """From which probability on a car is named: chosen on the decision that is used later, by cars and not by rows."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from config.decision import DecisionPolicy
-from models.decision import Hysteresis, flags_of
+from models.decision import Hysteresis, flags_of, log_odds, peaks_of
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +20,9 @@ LEAST_SCORED_D = 3.0
 # So many thresholds are tried between the least and the surest, evenly in log odds; the cost of each is averaged with
 # its neighbours', for what one car more or less does to it is luck.
 TRIED, NEIGHBOURS = 80, 4
+# Of some thousand healthy cars none may look ill by chance, and of the many that will be scored some do: beyond the
+# oddest, this share and at least so many cars, the number falls on as it falls among them.
+TAIL_SHARE, TAIL_CARS = 0.02, 30
 _DAYS_A_MONTH = 30.44
 
 
@@ -142,23 +145,50 @@ def choose_threshold(
 ) -> Outcome:
     """Return the outcome of the threshold that costs least among those that call few enough in vain.
 
+    Its ``false`` is what is to be expected of other cars, where that is more than was seen of these.
     missed_cost : needless calls that one missed lamp is worth
     most_false  : needless invitations in 1,000 months of cars; where every threshold has more nobody is called
     """
+    expected_false = _expected_false(scored, rule)
     least = policy.least_probability
     surest = np.nanmax(scored.probability, initial=least)
     ends = logit(np.clip([least, max(surest, least)], 1e-6, 1 - 1e-6))
-    tried = [
-        outcome_of(scored, float(threshold), horizon_d=horizon_d, rule=rule, policy=policy)
-        # The last is a little above the surest: nobody is called.
-        for threshold in expit(np.linspace(ends[0], ends[1] + 0.05, TRIED))
-    ]
+    tried = []
+    # The last is a little above the surest: nobody is called.
+    for threshold in expit(np.linspace(ends[0], ends[1] + 0.05, TRIED)):
+        seen = outcome_of(scored, float(threshold), horizon_d=horizon_d, rule=rule, policy=policy)
+        false = max(seen.false, expected_false(float(threshold)))
+        tried.append(msgspec.structs.replace(seen, false=false))
     allowed = np.array([one.false_per_1000_car_months <= most_false for one in tried])
     costs = np.array([one.cost(missed_cost) for one in tried])
     width = 2 * NEIGHBOURS + 1
     smooth = np.convolve(np.pad(costs, NEIGHBOURS, mode="edge"), np.full(width, 1 / width), mode="valid")
     allowed[-1] = True
     return tried[int(np.argmin(np.where(allowed, smooth, np.inf)))]
+
+
+def _expected_false(scored: Scored, rule: Hysteresis) -> Callable[[float], float]:
+    """Return how many healthy cars are to be expected at or above a threshold, from the oddest ones that were seen.
+
+    Source : peaks over a threshold, with an exponential tail in log odds (Coles, "An Introduction to Statistical
+             Modeling of Extreme Values", 2001, chapter 4)
+    """
+    peaks = peaks_of(scored.probability, rule)
+    healthy = np.isinf(scored.lamp_d) & ~scored.spared & np.isfinite(peaks)
+    order = np.argsort(-peaks[healthy], kind="stable")
+    peaks, weight = peaks[healthy][order], scored.weight[healthy][order]
+    if len(peaks) <= TAIL_CARS:
+        return lambda threshold: 0.0
+    cars = np.cumsum(weight)
+    many = min(max(int(np.searchsorted(cars, TAIL_SHARE * cars[-1])), TAIL_CARS), len(peaks) - 1)
+    begins, total = float(peaks[many]), float(cars[many - 1])
+    mean = float(np.average(peaks[:many] - begins, weights=weight[:many]))
+
+    def expected(threshold: float) -> float:
+        beyond = float(log_odds(threshold)) - begins
+        return total * float(np.exp(-beyond / mean)) if beyond > 0 and mean > 0 else 0.0
+
+    return expected
 
 
 def _step_d(at_d: Floats) -> float:

@@ -7,6 +7,7 @@ import queue
 import smtplib
 import ssl
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from email.message import EmailMessage
@@ -16,7 +17,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from alerts.charging.messages import Message
 from config.settings import ChargingSettings
 
 _TIMEOUT_S = 5.0
@@ -26,17 +26,38 @@ class NotTaken(Exception):
     """A message could not be handed over; the text says why."""
 
 
+class Text(Protocol):
+    """One message to one address.
+
+    delivery_id : what is handed over again by the same is the same message
+    channel     : "phone" is a text message, "app" a push, "email"
+    """
+
+    @property
+    def delivery_id(self) -> uuid.UUID: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def receipt_url(self) -> str | None: ...
+
+
 class Channel(Protocol):
     """One way a message leaves. For several threads."""
 
     @property
     def name(self) -> str: ...
 
-    def takes(self, message: Message) -> bool:
+    def takes(self, message: Text) -> bool:
         """Say whether it is for messages like this one."""
         ...
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Text) -> None:
         """Hand the message over.
 
         Raises : NotTaken
@@ -63,10 +84,10 @@ class Gateway:
         # Connections that wait for the next message: the first one of a danger pays for no handshake.
         self._idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
 
-    def takes(self, message: Message) -> bool:
+    def takes(self, message: Text) -> bool:
         return message.channel in ("phone", "app")
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Text) -> None:
         body = msgspec.json.encode(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(message.delivery_id)}
         if self._token is not None:
@@ -118,10 +139,10 @@ class Mail:
         self._settings = settings
         self._timeout_s = timeout_s
 
-    def takes(self, message: Message) -> bool:
+    def takes(self, message: Text) -> bool:
         return message.channel == "email"
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Text) -> None:
         settings = self._settings
         mail = EmailMessage()
         try:
@@ -151,10 +172,10 @@ class File:
         self._path = path
         self._lock = threading.Lock()
 
-    def takes(self, message: Message) -> bool:
+    def takes(self, message: Text) -> bool:
         return True
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Text) -> None:
         line = json.dumps(msgspec.to_builtins(message), ensure_ascii=False) + "\n"
         try:
             with self._lock:

@@ -9,6 +9,7 @@ SELECT
     lead.first_seen_at,
     lead.last_seen_at,
     lead.model_version,
+    lead.explained_by,
     prediction.as_of,
     prediction.days_to_lamp,
     prediction.days_to_lamp_low,
@@ -16,4 +17,4 @@ SELECT
 FROM care.lead AS lead
 LEFT JOIN prediction.prediction USING (prediction_id)
 WHERE lead.case_id = %(case_id)s AND lead.lead_id <> %(lead_id)s
-ORDER BY lead.severity, lead.probability DESC NULLS LAST, lead.lead_id;
+ORDER BY lead.explained_by IS NOT NULL, lead.severity, lead.probability DESC NULLS LAST, lead.lead_id;

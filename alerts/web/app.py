@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from alerts.access.passwords import Passwords, passwords
-from alerts.web import pages, safety, sign_in
-from alerts.web.changes import Changes
+from alerts.web import api, dealer, owner, pages, safety, sign_in, work
+from alerts.web.changes import CARE, SAFETY, Changes
+from alerts.web.counts import Counts
 from alerts.web.guard import Anyone, FormRefused, NotAllowed, NotSignedIn, anyone, check_declared
 from alerts.web.rendering import PLOTLY_SCRIPT, Pages, language_of
 from alerts.web.sign_in import SIGN_IN, SignInDesk
@@ -83,9 +84,16 @@ def create_app(
     app.include_router(sign_in.router)
     app.state.pages.add_globals(safety.globals_of_templates())
     # The pool is not open yet, or not there, when an application is only looked at.
-    app.state.changes = Changes(lambda: pool.connection())
+    app.state.changes = Changes(lambda: pool.connection(), SAFETY)
+    app.state.care_changes = Changes(lambda: pool.connection(), CARE)
+    app.state.counts = Counts()
+    app.state.public_url = settings.charging.public_url or settings.web.address
     app.include_router(pages.router)
     app.include_router(safety.router)
+    app.include_router(work.router)
+    app.include_router(dealer.router)
+    app.include_router(owner.router)
+    app.include_router(api.router)
     app.mount("/static", _PublicFiles(packages=[("alerts.web", "static")]), name="static")
     app.add_api_route(
         PLOTLY_SCRIPT,

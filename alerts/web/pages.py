@@ -11,22 +11,25 @@ from starlette.concurrency import run_in_threadpool
 
 from alerts import call_list
 from alerts.access.roles import Role, Scope
-from alerts.calls import Call, Count, Filter, count_calls, find_call, open_calls, other_leads
-from alerts.case_dealers import dealers_for
-from alerts.offers import campaigns
+from alerts.calls import Count, Filter, open_calls
 from alerts.phones import MOST_REASON, needs_reason, reveal_phone
-from alerts.script import what_to_say
+from alerts.web.case_page import case_page, open_call
 from alerts.web.chart import HISTORY, signal_chart
 from alerts.web.forms import own_path, read_form
 from alerts.web.guard import allowed, anyone, caller_of
 from alerts.web.homes import HOMES, LIST_ROLES
 from alerts.web.rendering import LANGUAGE_COOKIE, Pages, language_of
 from alerts.web.visit import Visits
+from alerts.work.agents import agent_of
+from alerts.work.claims import CallUnfinished, NotYours, claimed_by
+from alerts.work.contacts import MayNotCall, begin_contact
 from config.faults import fault_modes
 from config.i18n import LANGUAGES
 from ingest.store import readings
 
 router = APIRouter(include_in_schema=False)
+# What was just done, as a word that the page has a sentence for.
+_Said = Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")]
 _DESK = allowed(Role.AGENT, Role.SUPERVISOR)
 _EXPORT = allowed(Role.AGENT, Role.SUPERVISOR, scope=Scope.ALERTS_READ)
 # A page that an agent can still take in; the next ones are a click away.
@@ -42,7 +45,8 @@ def show_list(
     request: Request,
     fault: str | None = None,
     city: str | None = None,
-    after: Annotated[str | None, Query(pattern=r"^\d{1,3}-\d{1,18}$")] = None,
+    after: Annotated[str | None, Query(pattern=r"^\d{1,3}-[ABC]-\d{1,18}$")] = None,
+    said: _Said = None,
 ) -> Response:
     """Show the open cases, most urgent first, or send those whose desk is elsewhere there."""
     role = caller_of(request).role
@@ -50,9 +54,11 @@ def show_list(
         return _at_home(request, role)
     # A form that was sent with "all" chosen names the field and leaves it empty.
     wanted = Filter(fault_mode=fault or None, city=city or None, after=_after(after))
+    now = _pages(request).clock()
     with _pool(request).connection() as conn:
-        calls = open_calls(conn, wanted=wanted, limit=PAGE_CALLS + 1)
-        counts = count_calls(conn)
+        calls = open_calls(conn, wanted=wanted, limit=PAGE_CALLS + 1, now=now)
+        mine = claimed_by(conn, agent_of(conn, caller_of(request)), now=now)
+        counts = request.app.state.counts.get(conn)
     page, more = calls[:PAGE_CALLS], len(calls) > PAGE_CALLS
     language = _language(request)
     return _pages(request).render(
@@ -61,11 +67,14 @@ def show_list(
         lines=[(call, call_list.row(call, language)) for call in page],
         wanted=wanted,
         after=after,
-        next_after=f"{page[-1].priority}-{page[-1].case_id}" if more else None,
+        next_after=f"{page[-1].priority}-{page[-1].tie}-{page[-1].case_id}" if more else None,
         totals=_totals(counts),
         faults=_by_fault(counts, city=wanted.city),
         fault_names={key: mode.name(language) for key, mode in fault_modes().items()},
         cities=sorted({count.city for count in counts if count.city}),
+        said=said,
+        mine=mine,
+        now=now,
         shown=sum(count.cases for count in counts if _matches(count, wanted)),
     )
 
@@ -79,60 +88,50 @@ def _at_home(request: Request, role: Role) -> Response:
 
 
 @router.get("/cases/{case_id}", dependencies=[_DESK])
-def show_case(request: Request, case_id: int) -> Response:
+def show_case(request: Request, case_id: int, said: _Said = None) -> Response:
     """Show one case."""
-    return _case_page(request, case_id)
+    return case_page(request, case_id, said=said)
 
 
 @router.post("/cases/{case_id}/phone", dependencies=[_DESK])
 async def show_phone(request: Request, case_id: int) -> Response:
-    """Show a case with the owner's telephone number, and record who saw it; a supervisor says why."""
+    """Show a case with the owner's telephone number, and record who saw it.
+
+    An agent who asks for it begins to call, so the case has to be theirs and the owner one who may be called now; a
+    supervisor says why.
+    """
     reason = (await read_form(request)).get("reason", "").strip()[:MOST_REASON]
     caller = caller_of(request)
 
     def reveal() -> Response:
+        now = _pages(request).clock()
         if needs_reason(caller) and not reason:
-            return _case_page(request, case_id, reason_missing=True)
+            return case_page(request, case_id, reason_missing=True)
         with _pool(request).connection() as conn:
-            phone = reveal_phone(conn, case_id, caller=caller, reason=reason or None, now=_pages(request).clock())
+            open_call(conn, case_id, now=now)
+            conn.commit()
+            try:
+                if not needs_reason(caller):
+                    begin_contact(conn, case_id, agent_of(conn, caller), now=now)
+            except MayNotCall as refused:
+                return case_page(request, case_id, status=422, problem=refused.why)
+            except NotYours as refused:
+                return case_page(request, case_id, status=409, problem=str(refused))
+            except CallUnfinished as unfinished:
+                return RedirectResponse(f"/cases/{unfinished.case_id}?said=unfinished", 303)
+            phone = reveal_phone(conn, case_id, caller=caller, reason=reason or None, now=now)
         if phone is None:
             raise HTTPException(404)
-        return _case_page(request, case_id, phone=phone)
+        return case_page(request, case_id, phone=phone)
 
     return await run_in_threadpool(reveal)
-
-
-def _case_page(request: Request, case_id: int, *, phone: str | None = None, reason_missing: bool = False) -> Response:
-    now = _pages(request).clock()
-    with _pool(request).connection() as conn:
-        call = _call(conn, case_id)
-        further = other_leads(conn, call)
-        modes = [lead.mode for lead in (call.lead, *further)]
-        near = dealers_for(conn, call.vehicle_id, modes, now=now)
-    language = _language(request)
-    languages = [call.owner_language, *([language] if language != call.owner_language else [])]
-    return _pages(request).render(
-        request,
-        "case.html",
-        status=422 if reason_missing else 200,
-        here=f"/cases/{case_id}",
-        call=call,
-        line=call_list.row(call, language),
-        further=further,
-        campaign=campaigns().get(call.offer.campaign) if call.offer else None,
-        scripts=[(spoken, what_to_say(call, spoken)) for spoken in languages],
-        near=near,
-        phone=phone,
-        needs_reason=needs_reason(caller_of(request)),
-        reason_missing=reason_missing,
-    )
 
 
 @router.get("/cases/{case_id}/chart.json", dependencies=[_DESK])
 def case_chart(request: Request, case_id: int) -> Response:
     """Return the plotly figure of the signal that matters in a case."""
     with _pool(request).connection() as conn:
-        call = _call(conn, case_id)
+        call = open_call(conn, case_id)
         mode = call.lead.mode
         if mode is None:
             raise HTTPException(404)
@@ -152,6 +151,13 @@ def download_csv(request: Request) -> Response:
 def download_json(request: Request) -> Response:
     """Return the call list for a program."""
     return Response(call_list.to_json(_rows(request)), media_type="application/json", headers=_attachment("json"))
+
+
+@router.get("/call-list.xlsx", dependencies=[_EXPORT])
+def download_xlsx(request: Request) -> Response:
+    """Return the call list as a workbook."""
+    media = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return Response(call_list.to_xlsx(_rows(request)), media_type=media, headers=_attachment("xlsx"))
 
 
 @router.get("/language/{language}", dependencies=[anyone("the sign-in speaks both languages")])
@@ -191,28 +197,20 @@ def _language(request: Request) -> str:
     return language_of(request) or _pages(request).language
 
 
-def _call(conn: psycopg.Connection[Any], case_id: int) -> Call:
-    # Beyond a bigint there is no case, and the database would say so in its own words.
-    call = find_call(conn, case_id) if 0 < case_id < 2**63 else None
-    if call is None:
-        raise HTTPException(404)
-    return call
-
-
 def _rows(request: Request) -> list[call_list.CallRow]:
     with _pool(request).connection() as conn:
         return call_list.rows(conn, language=_language(request), limit=MOST_DOWNLOADED)
 
 
-def _attachment(kind: Literal["csv", "json"]) -> dict[str, str]:
+def _attachment(kind: Literal["csv", "json", "xlsx"]) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="call-list.{kind}"'}
 
 
-def _after(text: str | None) -> tuple[int, int] | None:
+def _after(text: str | None) -> tuple[int, str, int] | None:
     if text is None:
         return None
-    priority, case_id = text.split("-")
-    return int(priority), int(case_id)
+    priority, tie, case_id = text.split("-")
+    return int(priority), tie, int(case_id)
 
 
 def _matches(count: Count, wanted: Filter) -> bool:

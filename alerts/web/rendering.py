@@ -35,7 +35,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(wording=wording, plotly_script=PLOTLY_SCRIPT, version=version("forewarn"))
+        self._environment.globals.update(
+            wording=wording,
+            plotly_script=PLOTLY_SCRIPT,
+            version=version("forewarn"),
+            local_day=local_day,
+            local_moment=local_moment,
+        )
         self._environment.filters.update(sentence=sentence, capital=capital, percent=percent)
 
     def add_globals(self, values: dict[str, Any]) -> None:

@@ -48,3 +48,47 @@ async function draw(place) {
 
 // The chart waits for the large script after this one.
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-chart]").forEach(draw));
+
+// Keys: whatever carries data-key is pressed by it, unless somebody is writing.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("input:not([type=radio]), textarea, select")) return;
+  const key = event.key.toLowerCase();
+  if (key === "j" || key === "k") {
+    const rows = [...document.querySelectorAll(".calls tbody tr")];
+    if (!rows.length) return;
+    const here = rows.findIndex((row) => row.classList.contains("is-here"));
+    const next = rows[Math.min(Math.max(here + (key === "j" ? 1 : -1), 0), rows.length - 1)];
+    rows.forEach((row) => row.classList.toggle("is-here", row === next));
+    next.querySelector(".row-link").focus();
+    event.preventDefault();
+    return;
+  }
+  const target = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (target && !target.disabled) {
+    event.preventDefault();
+    target.click();
+  }
+});
+
+// A list that is open shows what others do: it is fetched anew when the server says that something changed.
+async function refresh() {
+  const answer = await fetch(window.location.href, { headers: { accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const here = document.querySelector("tr.is-here .row-link")?.getAttribute("href");
+  for (const part of [".calls", ".totals", ".next", ".chips"]) {
+    const fresh = page.querySelector(part);
+    const old = document.querySelector(part);
+    if (fresh && old && !old.contains(document.activeElement)) old.replaceWith(fresh);
+  }
+  if (here) document.querySelector(`.row-link[href="${CSS.escape(here)}"]`)?.closest("tr").classList.add("is-here");
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const live = document.querySelector("[data-live]");
+  if (!live) return;
+  const events = new EventSource(live.dataset.live);
+  events.addEventListener("changed", refresh);
+  events.addEventListener("over", () => window.location.reload());
+});

@@ -293,7 +293,7 @@ def test_the_list_is_filtered_and_read_in_pages(
     after = None
     while page := open_calls(alerts_conn, wanted=Filter(after=after), limit=3):
         paged += [call.case_id for call in page]
-        after = (page[-1].priority, page[-1].case_id)
+        after = (page[-1].priority, page[-1].tie, page[-1].case_id)
     assert paged == every
     assert len(open_calls(alerts_conn, wanted=Filter(city="Beijing"))) == 3
     assert len(open_calls(alerts_conn, wanted=Filter(fault_mode="lv_battery"))) == 5

@@ -55,7 +55,7 @@ CALL = Call(
 STABLE = (
     "case_id priority vehicle_id model vin_masked city fault_mode fault severity probability horizon_d why owner_masked"
     " phone_masked dealer_id dealer distance_km coupon percent_off coupon_valid_until opened_at"
-    " days_to_lamp days_to_lamp_low days_to_lamp_high"
+    " days_to_lamp days_to_lamp_low days_to_lamp_high source claimed_by due_at yuan_off phone"
 )
 
 

@@ -1,8 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit
 
-from models.decision import Hysteresis, flags_of, warnings_of
+from models.decision import Hysteresis, flags_of, peaks_of, warnings_of
 
 RULE = Hysteresis(half_life=1.5, closes_below=0.5, closes_after=2)
 AT_ONCE = Hysteresis(half_life=0.01, closes_below=0.5, closes_after=2)
@@ -92,3 +95,17 @@ def test_a_mode_without_a_threshold_is_never_named_and_nothing_is_no_warning():
     assert told(table({"dcdc": [0.9, 0.9, 0.9]}), {}) == []
     assert told(table({"dcdc": [0.9, 0.9, 0.9]}), {"lv_battery": 0.1}) == []
     assert told(table({"dcdc": [0.1, UNSEEN, 0.1]}), {"dcdc": 0.2}) == []
+
+
+@given(seed=st.integers(0, 2**32 - 1), half_life=st.sampled_from([0.5, 2.0, 5.0]))
+def test_a_flag_opens_at_every_threshold_up_to_the_peak_and_at_none_beyond(seed, half_life):
+    rng = np.random.default_rng(seed)
+    probability = np.where(rng.random((15, 6)) < 0.2, np.nan, rng.random((15, 6)))
+    rule = Hysteresis(half_life, 0.5, 3)
+    peaks = peaks_of(probability, rule)
+    for car in range(6):
+        if not np.isfinite(peaks[car]):
+            continue
+        below, above = expit(peaks[car] - 1e-6), expit(peaks[car] + 1e-6)
+        assert flags_of(probability, below, rule)[:, car].any()
+        assert not flags_of(probability, above, rule)[:, car].any()

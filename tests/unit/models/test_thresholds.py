@@ -115,3 +115,24 @@ def test_an_early_warning_is_worth_more_than_a_late_one():
     assert found[0].worth == 1
     # Two days of the fourteen that are worth all of it, the last at 07:00.
     assert found[1].worth == pytest.approx(POLICY.late_value + (1 - POLICY.late_value) * 2 / POLICY.full_lead_d)
+
+
+def test_where_no_healthy_car_was_seen_the_threshold_keeps_a_distance():
+    # Peaks of healthy cars fall off by a factor of e for each step of log odds; the ill are far above all of them.
+    rng = np.random.default_rng(5)
+    healthy = {
+        car: [float(p)] * 8 for car, p in enumerate(1 / (1 + np.exp(7.0 - rng.exponential(1.0, 1500))), start=100)
+    }
+    ill = {car: [0.001] * 4 + [0.97] * 4 for car in range(40)}
+    scored = grid({**healthy, **ill}, [(car, 9) for car in ill])
+    chosen = choose_threshold(scored, horizon_d=10, rule=AT_ONCE, policy=POLICY, missed_cost=1.0, most_false=1e9)
+    oddest = max(p[0] for p in healthy.values())
+    assert outcome(scored, chosen.threshold)[:2] == (40, 0)
+    assert chosen.threshold > 2 * oddest
+    assert 0 < chosen.false < 1
+
+
+def test_of_a_few_healthy_cars_no_tail_is_drawn():
+    scored = grid({**{car: [0.1] * 6 for car in range(10, 30)}, 1: [0.1, 0.1, 0.6, 0.6, 0.6, 0.6]}, [(1, 7)])
+    chosen = choose_threshold(scored, horizon_d=10, rule=AT_ONCE, policy=POLICY, missed_cost=1.0, most_false=1e9)
+    assert chosen.false == 0

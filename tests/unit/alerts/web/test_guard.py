@@ -35,6 +35,12 @@ def test_what_is_open_to_everybody_is_known() -> None:
         "/healthz",
         "/static",
         "/safety/receipts/{delivery_id}",
+        # What owners open from a message.
+        "/o/{token}",
+        "/o/{token}/received",
+        "/o/{token}/driver",
+        "/s/{token}",
+        "/messages/{message_id}/receipt",
     }
 
 

@@ -1,0 +1,107 @@
+"""The page of one case: all an agent needs to call, and all that was done before."""
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from fastapi import HTTPException, Request, Response
+
+from alerts import call_list
+from alerts.access.roles import Role
+from alerts.calls import Call, find_call, other_leads
+from alerts.case_dealers import dealers_for
+from alerts.offers import campaigns
+from alerts.phones import needs_reason
+from alerts.script import what_to_say
+from alerts.slots import free_slots
+from alerts.web.guard import caller_of
+from alerts.web.rendering import Pages, language_of
+from alerts.work.agents import agent_of
+from alerts.work.appointments import appointment_of
+from alerts.work.claims import claim_of
+from alerts.work.contacts import Disposition, attempts_of
+from alerts.work.entries import entries_of
+from alerts.work.windows import may_call, next_window
+from config.service import service
+
+# Of each dealer: enough to find a time that suits, few enough to read out.
+_SLOTS = 12
+_BOOKABLE = timedelta(days=14)
+
+
+def case_page(
+    request: Request,
+    case_id: int,
+    *,
+    status: int = 200,
+    phone: str | None = None,
+    reason_missing: bool = False,
+    problem: str | None = None,
+    said: str | None = None,
+) -> Response:
+    """Return the page of an open case.
+
+    phone   : the owner's number, when it was just revealed
+    problem : what a person has to correct; said: what was just done
+    Raises  : HTTPException 404, when the case is closed or its owner may not be called
+    """
+    pages: Pages = request.app.state.pages
+    now, caller = pages.clock(), caller_of(request)
+    with request.app.state.pool.connection() as conn:
+        call = open_call(conn, case_id, now=now)
+        further = other_leads(conn, call)
+        # What another lead explains needs no capability of its own.
+        modes = [lead.mode for lead in (call.lead, *further) if lead.explained_by is None]
+        near = dealers_for(conn, call.vehicle_id, modes, now=now)
+        slots = {
+            choice.dealer.dealer_id: free_slots(
+                conn, choice.dealer.dealer_id, since=now, until=now + _BOOKABLE, limit=_SLOTS
+            )
+            for choice in near.choices
+            if choice.keeps_book
+        }
+        claim = claim_of(conn, case_id, now=now)
+        agent = agent_of(conn, caller)
+        visit = appointment_of(conn, case_id)
+        attempts, entries = attempts_of(conn, case_id), entries_of(conn, case_id)
+    language = language_of(request) or pages.language
+    languages = [call.owner_language, *([language] if language != call.owner_language else [])]
+    return pages.render(
+        request,
+        "case.html",
+        status=status if not reason_missing else 422,
+        here=f"/cases/{case_id}",
+        call=call,
+        line=call_list.row(call, language),
+        further=further,
+        campaign=campaigns().get(call.offer.campaign) if call.offer else None,
+        scripts=[(spoken, what_to_say(call, spoken)) for spoken in languages],
+        near=near,
+        slots=slots,
+        phone=phone,
+        needs_reason=needs_reason(caller),
+        reason_missing=reason_missing,
+        problem=problem,
+        said=said,
+        claim=claim,
+        mine=claim.account_id is not None and claim.account_id == caller.account_id,
+        in_call=agent.contact == case_id,
+        supervises=caller.role is Role.SUPERVISOR,
+        visit=visit if visit is not None and visit.state == "booked" else None,
+        attempts=attempts,
+        entries=entries,
+        dispositions=list(Disposition),
+        callable_now=may_call(call.time_zone, now),
+        callable_at=next_window(call.time_zone, now),
+        pick_up_km=service().pick_up_km,
+        now=now,
+    )
+
+
+def open_call(conn: psycopg.Connection[Any], case_id: int, *, now: Any = None) -> Call:
+    """Return an open case. Raises : HTTPException 404"""
+    # Beyond a bigint there is no case, and the database would say so in its own words.
+    call = find_call(conn, case_id, now=now) if 0 < case_id < 2**63 else None
+    if call is None:
+        raise HTTPException(404)
+    return call

@@ -1,0 +1,5 @@
+-- Ends the booked visit of a case.
+UPDATE care.appointment
+SET state = %(state)s, ended_at = %(now)s
+WHERE case_id = %(case_id)s AND state = 'booked'
+RETURNING slot_id;
