@@ -215,6 +215,9 @@ class ScheduleSettings(_Group):
     train_every_h: int = Field(168, ge=1, description="Hours between trainings, whose models are challengers.")
     drift_every_h: int = Field(24, ge=1, description="Hours between measurements of drift.")
     report_day: int = Field(1, ge=1, le=28, description="Day on which the report about the month before is written.")
+    care_every_min: int = Field(
+        1, ge=1, le=60, description="Minutes between looks at help buttons, messages to owners and missed visits."
+    )
     run_days: int = Field(
         90, ge=31, le=36500, description="Days that records of judging, refreshing, expiring and triage are kept."
     )

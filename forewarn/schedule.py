@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
 import psycopg
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
@@ -24,7 +25,7 @@ from config.signals import catalogue
 from forewarn.workers import workers_on
 from ingest.store.connection import DatabaseAway, connect
 
-JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots"]
+JobName = Literal["train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots", "care"]
 
 # Any number will do as long as every version of Forewarn takes the same one.
 _ELECTION_LOCK = 7_033_261
@@ -169,7 +170,9 @@ def report(context: JobContext) -> Any:
 
 
 @contextmanager
-def _recorded(context: JobContext, job: Literal["judge", "refresh", "expire", "slots"]) -> Iterator[dict[str, Any]]:
+def _recorded(
+    context: JobContext, job: Literal["judge", "refresh", "expire", "slots", "care"]
+) -> Iterator[dict[str, Any]]:
     """Leave a row in ``prediction.run`` about a job whose work is not the models'; yields what is to be noted of it."""
     from models.runs import recorded_run
 
@@ -190,6 +193,28 @@ def slots(context: JobContext) -> Any:
     return made
 
 
+def care(context: JobContext) -> Any:
+    """See to help buttons, messages, reminders, missed visits and leads that no model gives."""
+    from alerts.charging.channels import channels_of
+    from alerts.work.upkeep import keep_up
+
+    charging = context.settings.charging
+    channels = channels_of(charging)
+    try:
+        with _recorded(context, "care") as detail, connect(context.dsn, role="alerts", autocommit=True) as conn:
+            done = keep_up(
+                conn,
+                channels,
+                public_url=charging.public_url or context.settings.web.address,
+                now=context.clock(),
+            )
+            detail.update(msgspec.to_builtins(done))
+    finally:
+        for channel in channels:
+            channel.close()
+    return done
+
+
 def _bring_up_to_date(context: JobContext) -> None:
     """Have the rollups hold everything that was received: models read nothing else."""
     judge(context)
@@ -206,6 +231,7 @@ JOBS: Mapping[JobName, Callable[[JobContext], Any]] = {
     "drift": drift,
     "report": report,
     "slots": slots,
+    "care": care,
 }
 
 
@@ -219,6 +245,7 @@ def triggers(settings: ScheduleSettings) -> dict[JobName, BaseTrigger]:
         "expire": timedelta(hours=settings.expire_every_h),
         "drift": timedelta(hours=settings.drift_every_h),
         "slots": _SLOTS_EVERY,
+        "care": timedelta(minutes=settings.care_every_min),
     }
     recurring: dict[JobName, BaseTrigger] = {
         name: IntervalTrigger(seconds=int(interval.total_seconds()), timezone=UTC) for name, interval in every.items()
@@ -243,7 +270,7 @@ def next_due(trigger: BaseTrigger, last: datetime | None, *, now: datetime) -> d
 
 
 class Schedule:
-    """Runs the jobs one at a time, in a thread of its own.
+    """Runs the jobs one at a time, in a thread of its own; "care" in another, for people wait for it.
 
     Jobs live in memory and their times come from ``prediction.run``, in which every run of every job is a row: a
     restart neither repeats nor forgets one, and no pickled job lies in a table.
@@ -255,7 +282,7 @@ class Schedule:
         logging.getLogger("apscheduler.executors.default").setLevel(logging.CRITICAL)
         # One thread: training and scoring share the cores, and triage must see a whole scoring.
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(1), "care": ThreadPoolExecutor(1)},
             # Late is better than never, however late, and once is enough.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
@@ -275,7 +302,8 @@ class Schedule:
             last: dict[str, datetime] = dict(conn.execute(sql.load("forewarn", "last_runs")).fetchall())
         for name, trigger in triggers(self._context.settings.schedule).items():
             due = next_due(trigger, last.get(name), now=now)
-            self._scheduler.add_job(self._run, trigger, args=[name], id=name, next_run_time=due)
+            executor = "care" if name == "care" else "default"
+            self._scheduler.add_job(self._run, trigger, args=[name], id=name, next_run_time=due, executor=executor)
 
     def run_now(self, name: JobName) -> Any:
         """Run a job through the scheduler, wait for it and return what it returned.

@@ -13,7 +13,7 @@ from config import sql
 
 Clock = Callable[[], datetime]
 # Triage keeps its own record: alerts know the tables of models and nothing else of them.
-RecordedJob = Literal["train", "score", "judge", "refresh", "expire", "drift", "report", "slots"]
+RecordedJob = Literal["train", "score", "judge", "refresh", "expire", "drift", "report", "slots", "care"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def ended(context, job, at, outcome="done"):
         )
 
 
-@pytest.mark.parametrize("job", ["judge", "refresh", "expire", "report", "triage", "slots"])
+@pytest.mark.parametrize("job", ["judge", "refresh", "expire", "report", "triage", "slots", "care"])
 def test_a_job_leaves_a_row(context, job):
     JOBS[job](context)
     assert runs(context, "job, outcome, started_at = finished_at OR job = 'triage'") == [(job, "done", True)]
@@ -61,6 +61,7 @@ def test_a_job_that_cannot_work_yet_leaves_a_row_that_says_why(context, job):
         ("score", "models.scoring.load_champions"),
         ("triage", "alerts.jobs.apply_predictions"),
         ("slots", "alerts.slots.make_slots"),
+        ("care", "alerts.work.upkeep.gather"),
     ],
 )
 def test_a_job_that_breaks_leaves_a_row_that_says_so(context, monkeypatch, job, what):
@@ -75,7 +76,7 @@ def test_a_job_that_breaks_leaves_a_row_that_says_so(context, monkeypatch, job, 
 
 
 def test_every_job_is_one_of_those_tested_here():
-    assert set(JOBS) == {"train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots"}
+    assert set(JOBS) == {"train", "score", "triage", "judge", "refresh", "expire", "drift", "report", "slots", "care"}
     assert set(triggers(ScheduleSettings())) == set(JOBS) - {"triage"}
 
 

@@ -74,6 +74,7 @@ def test_of_two_schedulers_one_works(context, monkeypatch):
         thread.join(10)
     # Every recurring job was due once, and scoring is followed by a triage.
     assert sorted(runs) == [
+        "care",
         "drift",
         "expire",
         "judge",
