@@ -62,6 +62,10 @@ test: venv-test test-programs  ## the tests, of every kind; installs mosquitto, 
 	$(BIN)/pytest -n $(PROCESSES) --dist loadfile \
 		tests/unit tests/integration tests/functional tests/browser tests/fault/test_kill_worker.py $(PYTEST)
 
+.PHONY: screenshots
+screenshots: venv-test test-programs  ## the pictures of docs/screenshots, made by the browser test of the whole way
+	FOREWARN_SCREENSHOTS=docs/screenshots $(BIN)/pytest tests/browser/test_journey.py -q -p no:cacheprovider
+
 .PHONY: test-programs
 test-programs:
 	@sh tests/install_system_packages.sh

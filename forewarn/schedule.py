@@ -156,17 +156,25 @@ def drift(context: JobContext) -> Any:
 
 
 def report(context: JobContext) -> Any:
-    """Write the report about the calendar month before."""
+    """Write the reports about the calendar month before: of the models, and of the call centre."""
+    from alerts import report as care_report
     from models.monthly import write_report
 
+    settings = context.settings
     with connect(context.dsn, role="models") as conn:
-        return write_report(
+        written = write_report(
             conn,
             month_before=context.day,
-            data_dir=context.settings.data_dir,
-            language=context.settings.language,
+            data_dir=settings.data_dir,
+            language=settings.language,
             clock=context.clock,
         )
+    until = context.day.replace(day=1)
+    since = (until - timedelta(days=1)).replace(day=1)
+    with connect(context.dsn, role="alerts", autocommit=True) as conn:
+        found = care_report.collect(conn, since=since, until=until, now=context.clock())
+    care_report.write_report(found, settings.data_dir, language=settings.language)
+    return written
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from config.service import service
 # Of each dealer: enough to find a time that suits, few enough to read out.
 _SLOTS = 12
 _BOOKABLE = timedelta(days=14)
+# Nobody is there any sooner.
+_SOONEST = timedelta(minutes=30)
 
 
 def case_page(
@@ -55,7 +57,7 @@ def case_page(
         near = dealers_for(conn, call.vehicle_id, modes, now=now)
         slots = {
             choice.dealer.dealer_id: free_slots(
-                conn, choice.dealer.dealer_id, since=now, until=now + _BOOKABLE, limit=_SLOTS
+                conn, choice.dealer.dealer_id, since=now + _SOONEST, until=now + _BOOKABLE, limit=_SLOTS
             )
             for choice in near.choices
             if choice.keeps_book

@@ -3,24 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from psycopg_pool import PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
 from alerts.access.roles import Role
 from alerts.case_dealers import distance_to
 from alerts.phones import MOST_REASON
+from alerts.report import collect
+from alerts.report_page import page
 from alerts.slots import SlotFull
 from alerts.web.case_page import case_page
 from alerts.web.changes import Changes
 from alerts.web.forms import read_form
 from alerts.web.guard import allowed, caller_of, find_caller
-from alerts.web.rendering import Pages
+from alerts.web.rendering import Pages, language_of
 from alerts.work import appointments, claims, contacts, tasks
 from alerts.work.agents import Agent, NotAnAgent, agent_of, agents_at_work
 from alerts.work.claims import vehicle_of
@@ -34,6 +36,7 @@ from config.service import service
 router = APIRouter(include_in_schema=False)
 _DESK = allowed(Role.AGENT, Role.SUPERVISOR)
 _SUPERVISOR = allowed(Role.SUPERVISOR)
+_Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 _LOOK_EVERY_S = 0.5
 # A list that changes all the time is drawn anew this often at most.
 _TELL_EVERY_S = 2.0
@@ -202,6 +205,19 @@ def show_overview(request: Request) -> Response:
     return _pages(request).render(
         request, "work.html", seen=seen, people=people, tasks=waiting, now=now, budget=service().agent_cases_a_day
     )
+
+
+@router.get("/report", dependencies=[_SUPERVISOR])
+def show_report(request: Request, month: _Month = None) -> Response:
+    """Show the report of a month, the running one if none is named, by the calendar of the call centre."""
+    now, zone = _now(request), ZoneInfo(service().time_zone)
+    local = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone) if month else now.astimezone(zone)
+    since = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    until = (since + timedelta(days=32)).replace(day=1)
+    with _pool(request).connection() as conn:
+        report = collect(conn, since=since, until=until, now=now)
+    language = language_of(request) or _pages(request).language
+    return HTMLResponse(page(report, language=language))
 
 
 @router.post("/tasks/{task_id}/done", dependencies=[_DESK])
