@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from alerts import call_list
 from alerts.access.audit import actor_of, record
 from alerts.access.roles import Role, Scope
-from alerts.calls import Filter
+from alerts.calls import Filter, other_leads
+from alerts.case_dealers import dealers_for
 from alerts.coupons import CouponMisread
 from alerts.phones import MOST_REASON, phones_of
+from alerts.web.case_page import open_call
 from alerts.web.guard import Allowed, allowed, caller_of, declarations
 from alerts.web.rendering import Pages, language_of
 from alerts.work import redeeming
@@ -64,6 +66,19 @@ class CouponState(_Body):
     driver: str | None
     valid_until: datetime
     redeemed_at: datetime | None
+
+
+class DealerChoice(_Body):
+    """A dealer to offer. distance_km is as the crow flies; open_now is null where nobody told the hours."""
+
+    dealer_id: str
+    name_zh: str
+    name_en: str
+    phone: str
+    distance_km: float
+    pick_up: bool
+    open_now: bool | None
+    next_slot_at: datetime | None
 
 
 class FindingReport(_Body):
@@ -132,6 +147,29 @@ def list_alerts(
     return Response(content, media_type=_TYPES[format], headers=headers)
 
 
+@router.get("/cases/{case_id}/dealers", dependencies=[_READ], response_model=list[DealerChoice])
+def nearest_dealers(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Any:
+    """Return the three nearest dealers that can do the work of an open case and have time for it."""
+    now = _pages(request).clock()
+    with request.app.state.pool.connection() as conn:
+        call = open_call(conn, case_id, now=now)
+        modes = [lead.mode for lead in (call.lead, *other_leads(conn, call)) if lead.explained_by is None]
+        near = dealers_for(conn, call.vehicle_id, modes, now=now)
+    return [
+        DealerChoice(
+            dealer_id=choice.dealer.dealer_id,
+            name_zh=choice.dealer.name_zh,
+            name_en=choice.dealer.name_en,
+            phone=choice.dealer.phone,
+            distance_km=round(choice.distance_km, 1),
+            pick_up=choice.pick_up,
+            open_now=choice.open_now,
+            next_slot_at=choice.next_slot_at,
+        )
+        for choice in near.choices
+    ]
+
+
 @router.get("/coupons/{code}", dependencies=[_REDEEM], response_model=CouponState)
 def show_coupon(request: Request, code: str) -> Any:
     """Return what a coupon is worth and whether it is redeemed."""
@@ -158,7 +196,7 @@ def roll_back_coupon(request: Request, code: str, body: TakingBack) -> Any:
 
 
 @router.post("/cases/{case_id}/findings", dependencies=[_REDEEM], response_model=Recorded)
-def report_finding(request: Request, case_id: Annotated[int, Field(ge=1, lt=2**63)], body: FindingReport) -> Any:
+def report_finding(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)], body: FindingReport) -> Any:
     """Report what the workshop found about a case that it has a visit or coupon of."""
     from alerts.web.dealer import record_finding
 

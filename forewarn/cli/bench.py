@@ -93,6 +93,30 @@ def score(
 
 
 @app.command()
+def worklist(
+    vehicles: Annotated[int, typer.Option(min=1000, max=5_000_000, help="Cars whose owners are known.")] = 1_000_000,
+    cases: Annotated[int, typer.Option(min=200, max=1_000_000, help="Open cases.")] = 100_000,
+    seconds: Annotated[float, typer.Option(min=5, max=600, help="For so long agents work.")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure the pages of the call centre: 50 agents, one action every 2 s each.
+
+    On the server that database.dsn names, in a database that it makes and
+    drops; without one, in a PostgreSQL of its own. The web server is the
+    real one, in a process of its own. The exit code is 1 when an action was
+    not answered as it should have been.
+
+    Example: forewarn bench worklist --vehicles 1000000 --cases 100000 --json
+    """
+    from forewarn.bench.worklist import bench_worklist
+
+    result = bench_worklist(settings_of_process(), vehicles=vehicles, cases=cases, seconds=seconds, say=say)
+    _show(result, as_json=as_json)
+    if result.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def simulate(
     vehicles: Annotated[int, typer.Option(min=5, max=100_000, help="Cars in the simulated fleet.")] = 1000,
     days: Annotated[int, typer.Option(min=1, max=800, help="Days they live.")] = 180,
