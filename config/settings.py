@@ -236,6 +236,15 @@ class ModelSettings(_Group):
     )
 
 
+class CrmSettings(_Group):
+    url: str | None = Field(
+        None, pattern=r"^https?://", description="Where a CRM or dialler takes what happens to cases, signed."
+    )
+    secret: str | None = Field(
+        None, pattern=r"^whsec_[A-Za-z0-9+/=]{32,}$", description="Secret of those messages, whsec_ and Base64."
+    )
+
+
 class ChargingSettings(_Group):
     fleet_policy: Literal["stop", "ask"] = Field(
         "stop", description="Whether a car in danger is told to stop charging at once, or a person is asked first."
@@ -304,6 +313,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     models: ModelSettings = ModelSettings()
     charging: ChargingSettings = ChargingSettings()
+    crm: CrmSettings = CrmSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
     @classmethod

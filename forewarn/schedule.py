@@ -204,6 +204,8 @@ def slots(context: JobContext) -> Any:
 def care(context: JobContext) -> Any:
     """See to help buttons, messages, reminders, missed visits and leads that no model gives."""
     from alerts.charging.channels import channels_of
+    from alerts.charging.partners.webhooks import secret_of
+    from alerts.work.push import push_entries
     from alerts.work.upkeep import keep_up
 
     charging = context.settings.charging
@@ -217,6 +219,15 @@ def care(context: JobContext) -> Any:
                 now=context.clock(),
             )
             detail.update(msgspec.to_builtins(done))
+            crm = context.settings.crm
+            if crm.url is not None and crm.secret is not None:
+                detail["pushed"] = push_entries(
+                    conn,
+                    url=crm.url,
+                    secret=secret_of(crm.secret),
+                    language=context.settings.language,
+                    now=context.clock(),
+                )
     finally:
         for channel in channels:
             channel.close()

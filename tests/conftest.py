@@ -15,7 +15,8 @@ import pytest
 from psycopg import conninfo, sql
 
 # How fast a machine makes examples up says nothing of the code.
-hypothesis.settings.register_profile("forewarn", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("forewarn", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("forewarn")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,6 +15,8 @@ from alerts.access.roles import Role
 from alerts.access.sessions import revoke_sessions
 from config import sql
 from config.errors import UserMistake
+from config.faults import fault_modes
+from config.i18n import LANGUAGES
 
 Connection = psycopg.Connection[Any]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,62}")
@@ -71,6 +73,30 @@ def add_account(
         if conn.execute(sql.load(__package__, "insert_account"), values).rowcount != 1:
             raise AccountExists(f"there is an account {name} already: take another name, or set its role or password")
         record(conn, by, "account added", now=now, detail={"account": name, "role": role.value})
+
+
+def set_calls(
+    conn: Connection, name: str, *, languages: Sequence[str], skills: Sequence[str] | None, by: Actor, now: datetime
+) -> None:
+    """Say which calls a person takes.
+
+    languages : of owners, "zh_CN" or "en"
+    skills    : capabilities, as config/faults.toml names them; None is all
+    Raises    : NoSuchAccount; UserMistake, for a language or skill that there is not
+    """
+    known = sorted({mode.capability for mode in fault_modes().values()})
+    for language in languages:
+        if language not in LANGUAGES:
+            raise UserMistake(f"{language!r} is no language: use {' or '.join(LANGUAGES)}")
+    for skill in skills or ():
+        if skill not in known:
+            raise UserMistake(f"{skill!r} is no skill: use {', '.join(known)}")
+    values = {"name": name, "languages": list(languages), "skills": None if skills is None else list(skills)}
+    with conn.transaction():
+        if conn.execute(sql.load(__package__, "set_calls"), values).rowcount != 1:
+            raise NoSuchAccount(f"there is no account {name}: see 'forewarn accounts list'")
+        detail = {"account": name, "languages": values["languages"], "skills": values["skills"]}
+        record(conn, by, "calls set", now=now, detail=detail)
 
 
 def list_accounts(conn: Connection, *, now: datetime) -> Sequence[Account]:

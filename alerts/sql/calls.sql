@@ -79,10 +79,7 @@ LEFT JOIN care.dealer AS dealer ON dealer.dealer_id = offer.dealer_id
 LEFT JOIN care.coupon AS coupon ON coupon.offer_id = offer.offer_id
 WHERE care.case.state = 'open'
     AND NOT owner.do_not_call
-    AND EXISTS (
-        SELECT FROM pii.consent_now
-        WHERE consent_now.vehicle_id = car.vehicle_id AND purpose = 'care' AND granted
-    )
+    AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = car.vehicle_id AND purpose = 'care')
     AND {condition}
 ORDER BY standing.priority DESC, standing.tie, care.case.case_id
 LIMIT %(limit)s;

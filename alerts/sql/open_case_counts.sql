@@ -9,8 +9,5 @@ JOIN pii.vehicle_identity AS identity ON identity.vehicle_id = car.vehicle_id
 JOIN pii.owner AS owner USING (owner_id)
 WHERE care.case.state = 'open'
     AND NOT owner.do_not_call
-    AND EXISTS (
-        SELECT FROM pii.consent_now
-        WHERE consent_now.vehicle_id = car.vehicle_id AND purpose = 'care' AND granted
-    )
+    AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = car.vehicle_id AND purpose = 'care')
 GROUP BY lead.fault_mode, lead.severity, car.city;

@@ -8,9 +8,6 @@ WHERE care.case.case_id = %(case_id)s
     AND care.case.state = 'open'
     AND contact.channel = 'phone'
     AND NOT owner.do_not_call
-    AND EXISTS (
-        SELECT FROM pii.consent_now
-        WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care' AND granted
-    )
+    AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care')
 ORDER BY contact.contact_id
 LIMIT 1;

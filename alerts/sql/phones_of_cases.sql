@@ -8,8 +8,5 @@ WHERE care.case.case_id = ANY (%(case_ids)s::bigint[])
     AND care.case.state = 'open'
     AND contact.channel = 'phone'
     AND NOT owner.do_not_call
-    AND EXISTS (
-        SELECT FROM pii.consent_now
-        WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care' AND granted
-    )
+    AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care')
 ORDER BY care.case.case_id, contact.contact_id;

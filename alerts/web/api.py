@@ -222,7 +222,7 @@ def describe(request: Request) -> JSONResponse:
     described = get_openapi(
         title="Forewarn call centre",
         version="1",
-        routes=[route for route in request.app.routes if getattr(route, "include_in_schema", False)],
+        routes=router.routes,
     )
     described.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for declared in declarations(request.app):

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -86,7 +87,7 @@ def create_app(
     # The pool is not open yet, or not there, when an application is only looked at.
     app.state.changes = Changes(lambda: pool.connection(), SAFETY)
     app.state.care_changes = Changes(lambda: pool.connection(), CARE)
-    app.state.counts = Counts()
+    app.state.counts = Counts(lambda: pool.connection())
     app.state.public_url = settings.charging.public_url or settings.web.address
     app.include_router(pages.router)
     app.include_router(safety.router)
@@ -221,26 +222,38 @@ def _form_refused(request: Request, error: Exception) -> Response:
     )
 
 
-def _refused(request: Request, error: Exception) -> Response:
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if _is_api(request):
+        return await http_exception_handler(request, error)
     t = request.app.state.pages.translator(language_of(request))
     if error.status_code == 404:
         return _problem(request, 404, t("Not on the list"), t("This case was closed, or its owner may not be called."))
     return _problem(request, error.status_code, t("That did not work"), str(error.detail))
 
 
-def _not_understood(request: Request, error: Exception) -> Response:
+async def _not_understood(request: Request, error: Exception) -> Response:
+    if _is_api(request):
+        assert isinstance(error, RequestValidationError)
+        return await request_validation_exception_handler(request, error)
     t = request.app.state.pages.translator(language_of(request))
     return _problem(request, 404, t("Not on the list"), t("There is no such page."))
 
 
 def _away(request: Request, error: Exception) -> Response:
+    if _is_api(request):
+        detail = "the database does not answer; nothing is lost, try again in a moment"
+        return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "5"})
     t = request.app.state.pages.translator(language_of(request))
     text = t("The database does not answer. Nothing is lost; try again in a moment.")
     return _problem(request, 503, t("One moment"), text)
 
 
-_ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = {
+_ANSWERS: Mapping[type[Exception], Callable[[Request, Exception], Response | Awaitable[Response]]] = {
     HTTPException: _refused,
     RequestValidationError: _not_understood,
     NotSignedIn: _not_signed_in,

@@ -68,6 +68,31 @@ def list_all(
             print(f"{account.name:<24} {account.role.value:<11} {account.dealer_id or '':<16} {_state(account)}")
 
 
+@app.command("set-calls")
+def set_calls(
+    name: _Name,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Language the person calls in: zh_CN or en; several times for both.")
+    ] = None,
+    skill: Annotated[
+        list[str] | None,
+        typer.Option(help="What the person talks about: general, hv_battery, hv_drive; none is everything."),
+    ] = None,
+) -> None:
+    """Say which calls an agent takes.
+
+    Example: forewarn accounts set-calls li.na --language zh_CN --skill hv_battery --skill general
+    """
+    from alerts.access.accounts import set_calls as write
+    from alerts.access.audit import system_user
+    from forewarn.cli.clock import utc_now
+    from ingest.store.connection import connect
+
+    with opened() as settings, connect(dsn_of(settings), role="alerts") as conn:
+        write(conn, name, languages=language or ["zh_CN", "en"], skills=skill or None, by=system_user(), now=utc_now())
+    print(f"{name} takes calls in {', '.join(language or ['zh_CN', 'en'])} about {', '.join(skill or ['everything'])}")
+
+
 @app.command()
 def lock(name: _Name) -> None:
     """Let nobody in by an account, and end its sessions, until it is unlocked.

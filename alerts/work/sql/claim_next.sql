@@ -14,10 +14,7 @@ WITH next AS (
         AND owner.time_zone = ANY (%(zones)s::text[])
         AND owner.language = ANY (%(languages)s::text[])
         AND (%(modes)s::text[] IS NULL OR lead.fault_mode IS NULL OR lead.fault_mode = ANY (%(modes)s::text[]))
-        AND EXISTS (
-            SELECT FROM pii.consent_now
-            WHERE consent_now.vehicle_id = care.case.vehicle_id AND purpose = 'care' AND granted
-        )
+        AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = care.case.vehicle_id AND purpose = 'care')
         AND (
             SELECT count(*) FROM care.contact
             WHERE contact.owner_id = owner.owner_id AND contact.began_at > %(since)s

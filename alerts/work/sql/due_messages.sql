@@ -9,10 +9,7 @@ SELECT
             JOIN pii.owner AS owner USING (owner_id)
             JOIN pii.contact AS contact USING (owner_id)
             WHERE identity.vehicle_id = care.case.vehicle_id
-                AND EXISTS (
-                    SELECT FROM pii.consent_now
-                    WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care' AND granted
-                )
+                AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care')
                 -- Who asked to be left alone is told of what was agreed, and of nothing else.
                 AND (NOT owner.do_not_call OR message.kind IN ('appointment', 'reminder'))
         ),

@@ -10,7 +10,4 @@ JOIN pii.owner AS owner USING (owner_id)
 WHERE care.case.case_id = %(case_id)s
     AND care.case.state = 'open'
     AND NOT owner.do_not_call
-    AND EXISTS (
-        SELECT FROM pii.consent_now
-        WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care' AND granted
-    );
+    AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care');

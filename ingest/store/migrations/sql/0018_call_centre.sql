@@ -232,6 +232,13 @@ CREATE INDEX owner_time_zone ON pii.owner (time_zone);
 CREATE INDEX identity_of_owner ON pii.vehicle_identity (owner_id);
 GRANT UPDATE (do_not_call) ON pii.owner TO forewarn_alerts;
 
+-- Up to which entry a CRM knows: one row.
+CREATE TABLE care.pushed (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    entry_id bigint NOT NULL
+);
+INSERT INTO care.pushed (entry_id) VALUES (0);
+
 -- Pages that stay open hear of changes.
 CREATE FUNCTION care.notify_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -316,3 +316,40 @@ def test_what_one_fault_brings_about_is_not_spoken_of_besides(
         "hv_connection": "hv_self_discharge",
         "hv_sampling": "hv_connection",
     }
+
+
+def test_what_happens_is_pushed_in_order_and_again_until_it_is_taken(
+    alerts_conn: Connection, agent: Callable[..., Agent], open_cases: Callable[..., list[int]]
+) -> None:
+    import json
+
+    from standardwebhooks import Webhook
+
+    from alerts.charging.partners.webhooks import text_of
+    from alerts.work.push import push_entries
+
+    secret = b"0123456789abcdef0123456789abcdef"
+    first, second = open_cases(2)
+    claim(alerts_conn, first, agent(), now=NOW)
+    answers, got = [200, 503, 200, 200], []
+
+    def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+        # Read as a CRM reads it, by the standard's own library; its clock is now, and so is ours for that.
+        got.append((headers["webhook-id"], json.loads(body)))
+        return answers.pop(0)
+
+    now = NOW + timedelta(minutes=1)
+    options: dict[str, Any] = {"url": "https://crm.example", "secret": secret, "language": "en", "post": post}
+    assert push_entries(alerts_conn, now=NOW, **options) == 0
+    assert push_entries(alerts_conn, now=now, **options) == 1
+    assert push_entries(alerts_conn, now=now, **options) == 2
+    assert push_entries(alerts_conn, now=now, **options) == 0
+    assert [(one["type"], one["case_id"]) for _, one in got] == [
+        ("case.opened", first),
+        ("case.opened", second),
+        ("case.opened", second),
+        ("case.claimed", first),
+    ]
+    assert got[1][0] == got[2][0]
+    assert "****" in got[0][1]["case"]["phone_masked"]
+    assert Webhook(text_of(secret))
