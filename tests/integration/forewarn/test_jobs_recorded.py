@@ -120,7 +120,8 @@ def test_what_was_missed_is_caught_up_once(context, monkeypatch):
     finally:
         scheduler.stop()
     assert sorted(made) == sorted([*JOBS, "triage"])
-    assert all(at > datetime.now(UTC) + timedelta(minutes=4) for at in due.values())
+    # One that is due every minute was due again meanwhile, or soon is.
+    assert all(at > datetime.now(UTC) + timedelta(minutes=4) for name, at in due.items() if name != "care")
 
 
 @pytest.mark.parametrize("failure", [ArithmeticError("broken on purpose"), DatabaseAway("it cannot be reached")])

@@ -97,6 +97,24 @@ INSERT INTO access.session (token_hash, account_id, opened_at, seen_at, expires_
 VALUES (sha256('token'), 1, now(), now(), now() + interval '12 hours');
 INSERT INTO access.key (name, secret_hash, scopes, created_at) VALUES ('crm', sha256('key'), '{alerts:read}', now());
 INSERT INTO audit.event (at, actor_kind, actor, action) VALUES (now(), 'account', 'li.na', 'signed in');
+INSERT INTO care.case_work (case_id) VALUES (1);
+INSERT INTO care.clock (case_id, kind, began_at, due_at) VALUES (1, 'answer', now(), now() + interval '4 hours');
+INSERT INTO care.contact (case_id, account_id, began_at) VALUES (1, 1, now());
+INSERT INTO care.entry (case_id, at, actor, kind) VALUES (1, now(), 'li.na', 'note');
+INSERT INTO care.silence (vehicle_id, begins_at, ends_at, reason, made_by)
+VALUES (1, now(), now() + interval '1 day', 'sold', 'li.na');
+INSERT INTO care.appointment (case_id, dealer_id, starts_at, booked_at, booked_by)
+VALUES (1, 'd1', now(), now(), 'li.na');
+INSERT INTO care.finding (case_id, dealer_id, result, found_at, reported_at, reported_by)
+VALUES (1, 'd1', 'nothing', now(), now(), 'd1');
+INSERT INTO care.task (kind, made_at, due_at) VALUES ('help', now(), now());
+INSERT INTO care.survey (case_id, dealer_id, token_hash, asked_at) VALUES (1, 'd1', sha256('survey'), now());
+INSERT INTO care.message (message_id, case_id, kind, language, title, body, made_at)
+VALUES (md5('m')::uuid, 1, 'offer', 'en', 't', 'b', now());
+INSERT INTO care.message_try (message_id, nth, channel, at, taken) VALUES (md5('m')::uuid, 1, 'phone', now(), true);
+INSERT INTO care.redemption (coupon_id, dealer_id, request_id, action, at, by_whom)
+VALUES (1, 'd1', 'r', 'redeem', now(), 'till');
+INSERT INTO care.visit (vehicle_id, visited_at) VALUES (1, now());
 """
 
 
