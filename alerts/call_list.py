@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 
 from alerts import wording
-from alerts.calls import Call, Filter, open_calls
+from alerts.calls import Call, Filter, mark_of, open_calls
 from config.i18n import translator
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def page(
     """Return some of the call list, and where the next page begins as ``after`` has it; None at the end."""
     calls = open_calls(conn, wanted=wanted, limit=limit + 1, now=now)
     some = calls[:limit]
-    after = f"{some[-1].priority}-{some[-1].tie}-{some[-1].case_id}" if len(calls) > limit else None
+    after = mark_of(some[-1]) if len(calls) > limit else None
     return [row(call, language) for call in some], after
 
 

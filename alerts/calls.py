@@ -125,6 +125,21 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[int, str, int] | None = None
 
 
+# Where a page of the list ends, as addresses have it.
+MARK = r"^\d{1,3}-[ABC]-\d{1,18}$"
+
+
+def mark_of(call: Call) -> str:
+    """Return where the list goes on after a call."""
+    return f"{call.priority}-{call.tie}-{call.case_id}"
+
+
+def read_mark(text: str) -> tuple[int, str, int]:
+    """Return ``Filter.after`` of a text that ``MARK`` matches."""
+    priority, tie, case_id = text.split("-")
+    return int(priority), tie, int(case_id)
+
+
 class Count(msgspec.Struct, frozen=True):
     """Open cases of one fault mode, severity and city, and how many of them have a dealer."""
 

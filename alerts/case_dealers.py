@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from alerts.calls import Call, LeadDetail
 from alerts.dealers import Place, great_circle_km
 from alerts.nearest_dealers import Choice, find_nearest_dealers
 from alerts.offers import callable_cars
@@ -34,6 +35,15 @@ def dealers_for(
     capabilities = frozenset(mode.capability for mode in modes if mode is not None)
     choices = find_nearest_dealers(conn, car.place, brand=car.brand, capabilities=capabilities, now=now)
     return DealersNear(choices=choices, from_parked=car.is_parked)
+
+
+def dealers_for_call(
+    conn: psycopg.Connection[Any], call: Call, further: Iterable[LeadDetail], *, now: datetime
+) -> DealersNear:
+    """Return the dealers to offer for an open case. further : as of ``alerts.calls.other_leads``"""
+    # What another lead explains needs no capability of its own.
+    modes = [lead.mode for lead in (call.lead, *further) if lead.explained_by is None]
+    return dealers_for(conn, call.vehicle_id, modes, now=now)
 
 
 def distance_to(conn: psycopg.Connection[Any], case_id: int, dealer_id: str) -> float | None:

@@ -28,7 +28,6 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     purpose: str
     valid_d: int
     sources: tuple[str, ...]
-    free: tuple[str, ...]
     zh: str
     en: str
     percent_off: int | None = None

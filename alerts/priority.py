@@ -8,7 +8,7 @@ import msgspec
 _SEVERITY_POINTS = {1: 50, 2: 25, 3: 10}
 _LIKELIHOOD_POINTS = 35
 # Nothing is wrong with the car: whatever is expected to fail on another comes first.
-COURTESIES = frozenset({"service", "dormant", "loyalty"})
+_COURTESIES = frozenset({"service", "dormant", "loyalty"})
 # The sooner the lamp is expected, the fewer days are left to book a workshop. (days, points), first match.
 _URGENCY_POINTS = ((7, 10), (14, 7), (21, 5))
 _LATER_POINTS = 3
@@ -66,7 +66,7 @@ def _own_points(lead: Lead) -> int:
 
 
 def _own_parts(lead: Lead) -> tuple[Part, ...]:
-    if lead.source in COURTESIES:
+    if lead.source in _COURTESIES:
         return (Part("severity", _SEVERITY_POINTS[lead.severity], lead.severity),)
     probability = 1.0 if lead.probability is None else lead.probability
     left_d = lead.horizon_d if lead.days_to_lamp is None else lead.days_to_lamp

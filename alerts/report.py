@@ -1,6 +1,6 @@
 """The monthly report of the call centre: promises kept, from contact to confirmed fault, coupons, retention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString
@@ -117,13 +117,12 @@ def collect(conn: Connection, *, since: datetime, until: datetime, now: datetime
     )
 
 
-def write_report(report: Report, data_dir: Path, *, language: str) -> Mapping[str, Path]:
+def write_report(report: Report, data_dir: Path, *, language: str) -> None:
     """Write a report as a page and as JSON below ``data_dir/reports``; the same month again anew."""
     from alerts.report_page import page
 
     folder = data_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    written = {}
     for suffix, content in (
         ("json", msgspec.json.format(msgspec.json.encode(report), indent=2)),
         ("html", page(report, language=language).encode()),
@@ -132,5 +131,3 @@ def write_report(report: Report, data_dir: Path, *, language: str) -> Mapping[st
         draft = file.with_name(f".{file.name}.draft")
         draft.write_bytes(content)
         draft.replace(file)
-        written[suffix] = file
-    return written

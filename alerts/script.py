@@ -2,9 +2,9 @@
 
 from alerts import wording
 from alerts.calls import Call
+from alerts.nearest_dealers import PICK_UP_KM
 from config.faults import FaultMode, fault_modes
 from config.i18n import Translate, translator
-from config.service import service
 
 
 def what_to_say(call: Call, language: str) -> list[str]:
@@ -20,9 +20,7 @@ def what_to_say(call: Call, language: str) -> list[str]:
         shown = t(
             "You agreed that your %(model)s shares its readings with us. They show: %(why)s.", model=call.model, why=why
         )
-        said = [shown]
-    if mode is not None:
-        said.append(_what_it_means(call, mode, t, language))
+        said = [shown, _what_it_means(call, mode, t, language)]
     if call.offer is None:
         said.append(t("May I find a workshop that suits you and call you back?"))
         return said
@@ -38,7 +36,7 @@ def what_to_say(call: Call, language: str) -> list[str]:
         )
     elif call.coupon is not None and call.coupon.yuan_off is not None:
         offer += t(" Our coupon takes %(yuan)s yuan off; I will send it to you if you like.", yuan=call.coupon.yuan_off)
-    if call.offer.distance_km <= service().pick_up_km:
+    if call.offer.distance_km <= PICK_UP_KM:
         offer += t(" If you like, the car is fetched and brought back free of charge.")
     if mode is not None:
         offer += t(" Parts that are replaced are under warranty for the life of the car.")

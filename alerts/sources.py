@@ -70,7 +70,6 @@ def _due(conn: Connection, *, now: datetime) -> Iterator[NewLead]:
     """Yield what is due by distance or time since a car was last looked after; of one car the first of three alone."""
     rules = service()
     values = {
-        "now": now,
         "service_km": rules.service_km - rules.service_ahead_km,
         "serviced_before": now - timedelta(days=rules.service_d - rules.service_ahead_d),
         "dormant_before": now - timedelta(days=rules.dormant_d),

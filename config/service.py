@@ -39,7 +39,6 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipt_min: int
     power_h: float
     power_soc: float
-    pick_up_km: float
     agent_cases_a_day: int
     service_km: float
     service_d: int

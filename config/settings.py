@@ -316,6 +316,11 @@ class Settings(BaseSettings):
     crm: CrmSettings = CrmSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
 
+    @property
+    def owners_address(self) -> str:
+        """Return the address that owners' links begin with."""
+        return self.charging.public_url or self.web.address
+
     @classmethod
     def settings_customise_sources(
         cls,

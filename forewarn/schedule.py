@@ -158,7 +158,7 @@ def drift(context: JobContext) -> Any:
 def report(context: JobContext) -> Any:
     """Write the reports about the calendar month before: of the models, and of the call centre."""
     from alerts import report as care_report
-    from models.monthly import write_report
+    from models.monthly import last_month, write_report
 
     settings = context.settings
     with connect(context.dsn, role="models") as conn:
@@ -169,8 +169,7 @@ def report(context: JobContext) -> Any:
             language=settings.language,
             clock=context.clock,
         )
-    until = context.day.replace(day=1)
-    since = (until - timedelta(days=1)).replace(day=1)
+    since, until = last_month(context.day)
     with connect(context.dsn, role="alerts", autocommit=True) as conn:
         found = care_report.collect(conn, since=since, until=until, now=context.clock())
     care_report.write_report(found, settings.data_dir, language=settings.language)
@@ -215,7 +214,7 @@ def care(context: JobContext) -> Any:
             done = keep_up(
                 conn,
                 channels,
-                public_url=charging.public_url or context.settings.web.address,
+                public_url=context.settings.owners_address,
                 now=context.clock(),
             )
             detail.update(msgspec.to_builtins(done))

@@ -4,7 +4,7 @@ A probability moves about its threshold: a warning opens only when the last scor
 ends only well below. While one is open the car is named once, for one fault.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,13 +53,11 @@ def flags_of(probability: Floats, threshold: float, rule: Hysteresis) -> Flags:
     beyond = log_odds(probability) - log_odds(threshold)
     weights = np.array(weights_of(rule.half_life))[:, None]
     vehicles = probability.shape[1]
-    recent = np.full((LOOK_BACK, vehicles), np.nan)
     calm = np.zeros(vehicles, dtype=np.int64)
     up: Flags = np.zeros(vehicles, dtype=bool)
     flags = np.zeros(probability.shape, dtype=bool)
-    for step in range(len(probability)):
+    for step, recent in enumerate(_last_scorings(beyond)):
         now = scored[step]
-        recent[:, now] = np.concatenate([beyond[step, now][None], recent[:-1, now]])
         calm = np.where(low[step], calm + 1, 0)
         # Its sign is that of the mean.
         evidence = np.nansum(recent * weights, axis=0)
@@ -75,15 +73,22 @@ def peaks_of(probability: Floats, rule: Hysteresis) -> Floats:
     """
     odds = log_odds(probability)
     weights = np.array(weights_of(rule.half_life))[:, None]
-    recent = np.full((LOOK_BACK, probability.shape[1]), np.nan)
     peaks = np.full(probability.shape[1], -np.inf)
-    for step in range(len(odds)):
+    for step, recent in enumerate(_last_scorings(odds)):
         now = ~np.isnan(odds[step])
-        recent[:, now] = np.concatenate([odds[step, now][None], recent[:-1, now]])
         known = np.where(np.isnan(recent), 0.0, weights).sum(axis=0)
         mean = np.nansum(recent * weights, axis=0) / np.maximum(known, 1e-12)
         peaks[now] = np.maximum(peaks[now], np.minimum(odds[step], mean)[now])
     return peaks
+
+
+def _last_scorings(values: Floats) -> Iterator[Floats]:
+    """Yield for each scoring what the last ones that were made said, newest first: (LOOK_BACK, n_vehicles)."""
+    recent = np.full((LOOK_BACK, values.shape[1]), np.nan)
+    for said in values:
+        now = ~np.isnan(said)
+        recent[:, now] = np.concatenate([said[now][None], recent[:-1, now]])
+        yield recent
 
 
 def log_odds(probability: Floats | float) -> Floats:

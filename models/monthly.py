@@ -61,8 +61,7 @@ def write_report(
     """
     from models.monthly_page import page
 
-    until = start_of_day(month_before).replace(day=1)
-    since = (until - timedelta(days=1)).replace(day=1)
+    since, until = last_month(month_before)
     with recorded_run(conn, "report", clock=clock) as run:
         found = collect(conn, since=since, until=until, at=run.started_at)
         folder = data_dir / FOLDER
@@ -72,6 +71,12 @@ def write_report(
         _replace(html, page(found, language=language).encode())
         run.detail.update(month=found.month, html=str(html), json=str(as_json))
     return ReportResult(run_id=run.run_id, month=found.month, html=html, json=as_json)
+
+
+def last_month(instant: datetime) -> tuple[datetime, datetime]:
+    """Return the beginning and the end of the last whole month before an instant, UTC."""
+    until = start_of_day(instant).replace(day=1)
+    return (until - timedelta(days=1)).replace(day=1), until
 
 
 def collect(conn: psycopg.Connection[Any], *, since: datetime, until: datetime, at: datetime) -> Report:

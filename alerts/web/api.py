@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from alerts import call_list
 from alerts.access.audit import actor_of, record
 from alerts.access.roles import Role, Scope
-from alerts.calls import Filter, other_leads
-from alerts.case_dealers import dealers_for
+from alerts.calls import MARK, Filter, other_leads, read_mark
+from alerts.case_dealers import dealers_for_call
 from alerts.coupons import CouponMisread
 from alerts.phones import MOST_REASON, phones_of
 from alerts.web.case_page import open_call
+from alerts.web.dealer import record_finding
 from alerts.web.guard import Allowed, allowed, caller_of, declarations
-from alerts.web.rendering import Pages, language_of
+from alerts.web.rendering import language_of
+from alerts.web.state import now_of, pages_of, pool_of
 from alerts.work import redeeming
 from alerts.work.findings import FindingRefused, Report
 from config.i18n import LANGUAGES
@@ -106,7 +108,7 @@ def list_alerts(
     city: Annotated[str | None, Query(max_length=60)] = None,
     severity: Annotated[int | None, Query(ge=1, le=3)] = None,
     source: Annotated[Literal["prediction", "lamp", "anomaly", "service", "dormant", "loyalty"] | None, Query()] = None,
-    after: Annotated[str | None, Query(pattern=r"^\d{1,3}-[ABC]-\d{1,18}$")] = None,
+    after: Annotated[str | None, Query(pattern=MARK)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     language: Annotated[str | None, Query(pattern="^(zh_CN|en)$")] = None,
     phones: bool = False,
@@ -117,21 +119,20 @@ def list_alerts(
     Telephone numbers are masked. In full they are given to a key of the scope alerts:phones, and to a supervisor who
     says why; each case whose number was given is on record.
     """
-    caller, pages = caller_of(request), _pages(request)
+    caller, pages = caller_of(request), pages_of(request)
     has_reason = caller.role is Role.SUPERVISOR and bool((reason or "").strip())
     if phones and not (has_reason or Scope.ALERTS_PHONES in caller.scopes):
         raise HTTPException(403, "numbers in full need a key of the scope alerts:phones, or a supervisor and a reason")
     now = pages.clock()
     spoken = language if language in LANGUAGES else (language_of(request) or pages.language)
-    parts = after.split("-") if after else None
     wanted = Filter(
         fault_mode=fault_mode,
         city=city,
         severity=severity,
         source=source,
-        after=(int(parts[0]), parts[1], int(parts[2])) if parts else None,
+        after=read_mark(after) if after else None,
     )
-    with request.app.state.pool.connection() as conn:
+    with pool_of(request).connection() as conn:
         lines, next_after = call_list.page(conn, wanted=wanted, language=spoken, limit=limit, now=now)
         if phones:
             numbers = phones_of(conn, [line.case_id for line in lines])
@@ -150,11 +151,10 @@ def list_alerts(
 @router.get("/cases/{case_id}/dealers", dependencies=[_READ], response_model=list[DealerChoice])
 def nearest_dealers(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Any:
     """Return the three nearest dealers that can do the work of an open case and have time for it."""
-    now = _pages(request).clock()
-    with request.app.state.pool.connection() as conn:
+    now = now_of(request)
+    with pool_of(request).connection() as conn:
         call = open_call(conn, case_id, now=now)
-        modes = [lead.mode for lead in (call.lead, *other_leads(conn, call)) if lead.explained_by is None]
-        near = dealers_for(conn, call.vehicle_id, modes, now=now)
+        near = dealers_for_call(conn, call, other_leads(conn, call), now=now)
     return [
         DealerChoice(
             dealer_id=choice.dealer.dealer_id,
@@ -173,7 +173,7 @@ def nearest_dealers(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**6
 @router.get("/coupons/{code}", dependencies=[_REDEEM], response_model=CouponState)
 def show_coupon(request: Request, code: str) -> Any:
     """Return what a coupon is worth and whether it is redeemed."""
-    with request.app.state.pool.connection() as conn:
+    with pool_of(request).connection() as conn:
         return _state(_asked(lambda: redeeming.look_up(conn, code)))
 
 
@@ -181,8 +181,8 @@ def show_coupon(request: Request, code: str) -> Any:
 def redeem_coupon(request: Request, code: str, body: Redemption) -> Any:
     """Redeem a coupon, once; the same ``request_id`` again answers the same."""
     asked = _request(request, body.request_id, bearer=body.bearer)
-    with request.app.state.pool.connection() as conn:
-        _asked(lambda: redeeming.redeem(conn, code, asked, now=_pages(request).clock()))
+    with pool_of(request).connection() as conn:
+        _asked(lambda: redeeming.redeem(conn, code, asked, now=now_of(request)))
         return _state(redeeming.look_up(conn, code))
 
 
@@ -190,16 +190,14 @@ def redeem_coupon(request: Request, code: str, body: Redemption) -> Any:
 def roll_back_coupon(request: Request, code: str, body: TakingBack) -> Any:
     """Take a redemption of this dealer back."""
     asked = _request(request, body.request_id, reason=body.reason)
-    with request.app.state.pool.connection() as conn:
-        _asked(lambda: redeeming.roll_back(conn, code, asked, now=_pages(request).clock()))
+    with pool_of(request).connection() as conn:
+        _asked(lambda: redeeming.roll_back(conn, code, asked, now=now_of(request)))
         return _state(redeeming.look_up(conn, code))
 
 
 @router.post("/cases/{case_id}/findings", dependencies=[_REDEEM], response_model=Recorded)
 def report_finding(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)], body: FindingReport) -> Any:
     """Report what the workshop found about a case that it has a visit or coupon of."""
-    from alerts.web.dealer import record_finding
-
     report = Report(
         result=body.result,
         fault_mode=body.fault_mode,
@@ -209,7 +207,7 @@ def report_finding(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63
         request_id=body.request_id,
     )
     try:
-        with request.app.state.pool.connection() as conn:
+        with pool_of(request).connection() as conn:
             number = record_finding(conn, case_id, report, dealer_id=_dealer_id(request), request=request)
     except FindingRefused as error:
         raise HTTPException(422, str(error)) from error
@@ -258,8 +256,3 @@ def _dealer_id(request: Request) -> str:
     if dealer_id is None:
         raise HTTPException(403, "this key speaks for no dealer")
     return dealer_id
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages

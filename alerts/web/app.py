@@ -88,7 +88,7 @@ def create_app(
     app.state.changes = Changes(lambda: pool.connection(), SAFETY)
     app.state.care_changes = Changes(lambda: pool.connection(), CARE)
     app.state.counts = Counts(lambda: pool.connection())
-    app.state.public_url = settings.charging.public_url or settings.web.address
+    app.state.public_url = settings.owners_address
     app.include_router(pages.router)
     app.include_router(safety.router)
     app.include_router(work.router)

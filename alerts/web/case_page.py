@@ -9,20 +9,21 @@ from fastapi import HTTPException, Request, Response
 from alerts import call_list
 from alerts.access.roles import Role
 from alerts.calls import Call, find_call, other_leads
-from alerts.case_dealers import dealers_for
+from alerts.case_dealers import dealers_for_call
+from alerts.nearest_dealers import PICK_UP_KM
 from alerts.offers import campaigns
 from alerts.phones import needs_reason
 from alerts.script import what_to_say
 from alerts.slots import free_slots
 from alerts.web.guard import caller_of
-from alerts.web.rendering import Pages, language_of
+from alerts.web.rendering import language_of
+from alerts.web.state import pages_of, pool_of
 from alerts.work.agents import agent_of
 from alerts.work.appointments import appointment_of
 from alerts.work.claims import claim_of
-from alerts.work.contacts import Disposition, attempts_of
+from alerts.work.contacts import Disposition
 from alerts.work.entries import entries_of
 from alerts.work.windows import may_call, next_window
-from config.service import service
 
 # Of each dealer: enough to find a time that suits, few enough to read out.
 _SLOTS = 12
@@ -47,14 +48,12 @@ def case_page(
     problem : what a person has to correct; said: what was just done
     Raises  : HTTPException 404, when the case is closed or its owner may not be called
     """
-    pages: Pages = request.app.state.pages
+    pages = pages_of(request)
     now, caller = pages.clock(), caller_of(request)
-    with request.app.state.pool.connection() as conn:
+    with pool_of(request).connection() as conn:
         call = open_call(conn, case_id, now=now)
         further = other_leads(conn, call)
-        # What another lead explains needs no capability of its own.
-        modes = [lead.mode for lead in (call.lead, *further) if lead.explained_by is None]
-        near = dealers_for(conn, call.vehicle_id, modes, now=now)
+        near = dealers_for_call(conn, call, further, now=now)
         slots = {
             choice.dealer.dealer_id: free_slots(
                 conn, choice.dealer.dealer_id, since=now + _SOONEST, until=now + _BOOKABLE, limit=_SLOTS
@@ -65,7 +64,7 @@ def case_page(
         claim = claim_of(conn, case_id, now=now)
         agent = agent_of(conn, caller)
         visit = appointment_of(conn, case_id)
-        attempts, entries = attempts_of(conn, case_id), entries_of(conn, case_id)
+        entries = entries_of(conn, case_id)
     language = language_of(request) or pages.language
     languages = [call.owner_language, *([language] if language != call.owner_language else [])]
     return pages.render(
@@ -90,12 +89,11 @@ def case_page(
         in_call=agent.contact == case_id,
         supervises=caller.role is Role.SUPERVISOR,
         visit=visit if visit is not None and visit.state == "booked" else None,
-        attempts=attempts,
         entries=entries,
         dispositions=list(Disposition),
         callable_now=may_call(call.time_zone, now),
         callable_at=next_window(call.time_zone, now),
-        pick_up_km=service().pick_up_km,
+        pick_up_km=PICK_UP_KM,
         now=now,
     )
 

@@ -17,6 +17,7 @@ from alerts.masking import mask_name, mask_vin
 from alerts.web.forms import read_form
 from alerts.web.guard import allowed, caller_of
 from alerts.web.rendering import Pages
+from alerts.web.state import now_of, pool_of
 from alerts.work import appointments, redeeming, tasks
 from alerts.work.findings import FindingRefused, Report, report_finding
 from alerts.work.messages import write_survey
@@ -50,11 +51,11 @@ async def use_coupon(request: Request) -> Response:
             reason=form.get("reason", "").strip()[:_MOST_TEXT] or None,
         )
         try:
-            with _pool(request).connection() as conn:
+            with pool_of(request).connection() as conn:
                 if action == "redeem":
-                    redeeming.redeem(conn, code, asked, now=_now(request))
+                    redeeming.redeem(conn, code, asked, now=now_of(request))
                 elif action == "roll_back":
-                    redeeming.roll_back(conn, code, asked, now=_now(request))
+                    redeeming.roll_back(conn, code, asked, now=now_of(request))
                 coupon = redeeming.look_up(conn, code)
         except (CouponMisread, redeeming.CouponRefused) as error:
             return _page(request, status=422, problem=str(error), code=code)
@@ -68,7 +69,7 @@ def note_arrival(request: Request, appointment_id: int) -> Response:
     return _do(
         request,
         lambda conn: appointments.arrived(
-            conn, appointment_id, dealer_id=_dealer_id(request), by=caller_of(request).name, now=_now(request)
+            conn, appointment_id, dealer_id=_dealer_id(request), by=caller_of(request).name, now=now_of(request)
         ),
     )
 
@@ -105,14 +106,14 @@ async def finish_task(request: Request, task_id: int) -> Response:
 
     def act(conn: Any) -> None:
         by, dealer_id = caller_of(request).name, _dealer_id(request)
-        tasks.finish_task(conn, task_id, by=by, result=result or "done", now=_now(request), dealer_id=dealer_id)
+        tasks.finish_task(conn, task_id, by=by, result=result or "done", now=now_of(request), dealer_id=dealer_id)
 
     return await run_in_threadpool(_do, request, act)
 
 
 def record_finding(conn: Any, case_id: int, report: Report, *, dealer_id: str, request: Request) -> int:
     """Write a finding down and put the question to the owner on its way. Raises : FindingRefused"""
-    by, now = caller_of(request).name, _now(request)
+    by, now = caller_of(request).name, now_of(request)
     recorded = report_finding(conn, case_id, report, dealer_id=dealer_id, by=by, now=now)
     if recorded.survey is not None:
         write_survey(conn, case_id, recorded.survey, public_url=request.app.state.public_url, now=now)
@@ -121,7 +122,7 @@ def record_finding(conn: Any, case_id: int, report: Report, *, dealer_id: str, r
 
 def _do(request: Request, act: Callable[[Any], object]) -> Response:
     try:
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             act(conn)
     except FindingRefused as error:
         return _page(request, status=422, problem=str(error))
@@ -141,8 +142,8 @@ def _page(
     said: str | None = None,
 ) -> Response:
     pages: Pages = request.app.state.pages
-    now, dealer_id = _now(request), _dealer_id(request)
-    with _pool(request).connection() as conn:
+    now, dealer_id = now_of(request), _dealer_id(request)
+    with pool_of(request).connection() as conn:
         dealer = next(one for one in all_dealers(conn, admitted_only=False) if one.dealer_id == dealer_id)
         begins = _midnight(now, dealer)
         visits = appointments.visits_at(
@@ -179,12 +180,3 @@ def _dealer_id(request: Request) -> str:
     dealer_id = caller_of(request).dealer_id
     assert dealer_id is not None
     return dealer_id
-
-
-def _now(request: Request) -> datetime:
-    pages: Pages = request.app.state.pages
-    return pages.clock()
-
-
-def _pool(request: Request) -> Any:
-    return request.app.state.pool

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from alerts.offers import campaigns
 from alerts.web.forms import read_form
 from alerts.web.guard import anyone
-from alerts.web.rendering import Pages
+from alerts.web.state import now_of, pages_of, pool_of
 from alerts.work import links, messages, surveys
 
 router = APIRouter(include_in_schema=False)
@@ -21,12 +21,12 @@ _OWNER = anyone("an owner has no account; the link is known to the receiver of t
 @router.get("/o/{token}", dependencies=[_OWNER])
 def show_offer(request: Request, token: str) -> Response:
     """Show an owner the coupon. Opening the page confirms nothing: programs that preview links do."""
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         try:
             offer = links.offer_of(conn, token)
         except links.NoOffer as error:
             raise HTTPException(404) from error
-    return _pages(request).render(
+    return pages_of(request).render(
         request,
         "owner/offer.html",
         spoken=offer.language,
@@ -34,15 +34,15 @@ def show_offer(request: Request, token: str) -> Response:
         campaign=campaigns().get(offer.campaign),
         square=_square(offer.code) if offer.code else "",
         token=token,
-        now=_pages(request).clock(),
+        now=now_of(request),
     )
 
 
 @router.post("/o/{token}/received", dependencies=[_OWNER])
 def confirm_offer(request: Request, token: str) -> Response:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         try:
-            links.confirm_offer(conn, token, now=_pages(request).clock())
+            links.confirm_offer(conn, token, now=now_of(request))
         except links.NoOffer as error:
             raise HTTPException(404) from error
     return RedirectResponse(f"/o/{token}", 303)
@@ -54,9 +54,9 @@ async def name_driver(request: Request, token: str) -> Response:
     driver = (await read_form(request)).get("driver", "")
 
     def act() -> Response:
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             try:
-                links.name_driver(conn, token, driver, now=_pages(request).clock())
+                links.name_driver(conn, token, driver, now=now_of(request))
             except links.NoOffer as error:
                 raise HTTPException(404) from error
         return RedirectResponse(f"/o/{token}", 303)
@@ -67,9 +67,9 @@ async def name_driver(request: Request, token: str) -> Response:
 @router.get("/s/{token}", dependencies=[_OWNER])
 def show_survey(request: Request, token: str) -> Response:
     """Ask an owner how the visit was."""
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         survey = _survey(conn, token)
-    return _pages(request).render(
+    return pages_of(request).render(
         request, "owner/survey.html", spoken=survey.language, survey=survey, token=token, missing=False
     )
 
@@ -80,10 +80,10 @@ async def answer_survey(request: Request, token: str) -> Response:
 
     def act() -> Response:
         score = form.get("score", "")
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             survey = _survey(conn, token)
             if score not in ("1", "2", "3", "4", "5"):
-                return _pages(request).render(
+                return pages_of(request).render(
                     request,
                     "owner/survey.html",
                     status=422,
@@ -93,9 +93,7 @@ async def answer_survey(request: Request, token: str) -> Response:
                     missing=True,
                 )
             conn.commit()
-            surveys.answer(
-                conn, token, score=int(score), text=form.get("note", "").strip(), now=_pages(request).clock()
-            )
+            surveys.answer(conn, token, score=int(score), text=form.get("note", "").strip(), now=now_of(request))
         return RedirectResponse(f"/s/{token}", 303)
 
     return await run_in_threadpool(act)
@@ -104,8 +102,8 @@ async def answer_survey(request: Request, token: str) -> Response:
 @router.post("/messages/{message_id}/receipt", dependencies=[_OWNER])
 def confirm_message(request: Request, message_id: uuid.UUID) -> Response:
     """Take the receipt that a gateway has of the owner's telephone."""
-    with _pool(request).connection() as conn:
-        if not messages.confirm(conn, message_id, now=_pages(request).clock()):
+    with pool_of(request).connection() as conn:
+        if not messages.confirm(conn, message_id, now=now_of(request)):
             raise HTTPException(404)
     return Response(status_code=204)
 
@@ -121,12 +119,3 @@ def _square(code: str) -> str:
     """Return the QR code of a coupon, as an image that stands in the page."""
     # Not the smaller "Micro QR", which few telephones read.
     return str(segno.make_qr(code, error="m").svg_data_uri(scale=6, border=4))
-
-
-def _pool(request: Request) -> Any:
-    return request.app.state.pool
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages

@@ -1,7 +1,7 @@
 """The addresses: list, case, chart, downloads, language, health."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -11,14 +11,15 @@ from starlette.concurrency import run_in_threadpool
 
 from alerts import call_list
 from alerts.access.roles import Role, Scope
-from alerts.calls import Count, Filter, open_calls
+from alerts.calls import MARK, Count, Filter, mark_of, open_calls, read_mark
 from alerts.phones import MOST_REASON, needs_reason, reveal_phone
 from alerts.web.case_page import case_page, open_call
 from alerts.web.chart import HISTORY, signal_chart
 from alerts.web.forms import own_path, read_form
 from alerts.web.guard import allowed, anyone, caller_of
 from alerts.web.homes import HOMES, LIST_ROLES
-from alerts.web.rendering import LANGUAGE_COOKIE, Pages, language_of
+from alerts.web.rendering import LANGUAGE_COOKIE, language_of
+from alerts.web.state import now_of, pages_of, pool_of
 from alerts.web.visit import Visits
 from alerts.work.agents import agent_of
 from alerts.work.claims import CallUnfinished, NotYours, claimed_by
@@ -45,7 +46,7 @@ def show_list(
     request: Request,
     fault: str | None = None,
     city: str | None = None,
-    after: Annotated[str | None, Query(pattern=r"^\d{1,3}-[ABC]-\d{1,18}$")] = None,
+    after: Annotated[str | None, Query(pattern=MARK)] = None,
     said: _Said = None,
 ) -> Response:
     """Show the open cases, most urgent first, or send those whose desk is elsewhere there."""
@@ -53,21 +54,21 @@ def show_list(
     if role is not None and role not in LIST_ROLES:
         return _at_home(request, role)
     # A form that was sent with "all" chosen names the field and leaves it empty.
-    wanted = Filter(fault_mode=fault or None, city=city or None, after=_after(after))
-    now = _pages(request).clock()
-    with _pool(request).connection() as conn:
+    wanted = Filter(fault_mode=fault or None, city=city or None, after=read_mark(after) if after else None)
+    now = now_of(request)
+    with pool_of(request).connection() as conn:
         calls = open_calls(conn, wanted=wanted, limit=PAGE_CALLS + 1, now=now)
         mine = claimed_by(conn, agent_of(conn, caller_of(request)), now=now)
         counts = request.app.state.counts.get(conn)
     page, more = calls[:PAGE_CALLS], len(calls) > PAGE_CALLS
     language = _language(request)
-    return _pages(request).render(
+    return pages_of(request).render(
         request,
         "list.html",
         lines=[(call, call_list.row(call, language)) for call in page],
         wanted=wanted,
         after=after,
-        next_after=f"{page[-1].priority}-{page[-1].tie}-{page[-1].case_id}" if more else None,
+        next_after=mark_of(page[-1]) if more else None,
         totals=_totals(counts),
         faults=_by_fault(counts, city=wanted.city),
         fault_names={key: mode.name(language) for key, mode in fault_modes().items()},
@@ -82,9 +83,9 @@ def show_list(
 def _at_home(request: Request, role: Role) -> Response:
     if role in HOMES:
         return RedirectResponse(HOMES[role], status_code=303)
-    t = _pages(request).translator_of(request)
+    t = pages_of(request).translator_of(request)
     text = t("You are signed in. The pages of your role are not part of this version.")
-    return _pages(request).render(request, "problem.html", title=t("Welcome"), text=text)
+    return pages_of(request).render(request, "problem.html", title=t("Welcome"), text=text)
 
 
 @router.get("/cases/{case_id}", dependencies=[_DESK])
@@ -104,10 +105,10 @@ async def show_phone(request: Request, case_id: int) -> Response:
     caller = caller_of(request)
 
     def reveal() -> Response:
-        now = _pages(request).clock()
+        now = now_of(request)
         if needs_reason(caller) and not reason:
             return case_page(request, case_id, reason_missing=True)
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             open_call(conn, case_id, now=now)
             conn.commit()
             try:
@@ -130,7 +131,7 @@ async def show_phone(request: Request, case_id: int) -> Response:
 @router.get("/cases/{case_id}/chart.json", dependencies=[_DESK])
 def case_chart(request: Request, case_id: int) -> Response:
     """Return the plotly figure of the signal that matters in a case."""
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         call = open_call(conn, case_id)
         mode = call.lead.mode
         if mode is None:
@@ -177,40 +178,24 @@ def choose_language(request: Request, language: str, back: str = "/") -> Respons
 def health(request: Request) -> Response:
     """Tell a supervisor whether the pages can be served."""
     try:
-        with _pool(request).connection(timeout=_HEALTH_TIMEOUT_S) as conn:
+        with pool_of(request).connection(timeout=_HEALTH_TIMEOUT_S) as conn:
             conn.execute("SELECT")
     except (psycopg.OperationalError, PoolTimeout):
         return JSONResponse({"status": "database away"}, status_code=503)
     return JSONResponse({"status": "ok"})
 
 
-def _pool(request: Request) -> Any:
-    return request.app.state.pool
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
-
-
 def _language(request: Request) -> str:
-    return language_of(request) or _pages(request).language
+    return language_of(request) or pages_of(request).language
 
 
 def _rows(request: Request) -> list[call_list.CallRow]:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         return call_list.rows(conn, language=_language(request), limit=MOST_DOWNLOADED)
 
 
 def _attachment(kind: Literal["csv", "json", "xlsx"]) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="call-list.{kind}"'}
-
-
-def _after(text: str | None) -> tuple[int, str, int] | None:
-    if text is None:
-        return None
-    priority, tie, case_id = text.split("-")
-    return int(priority), tie, int(case_id)
 
 
 def _matches(count: Count, wanted: Filter) -> bool:

@@ -20,7 +20,7 @@ from alerts.charging.messages import words_for_owner
 from alerts.masking import mask_name
 from alerts.web.changes import Changes
 from alerts.web.guard import allowed, anyone, caller_of, find_caller
-from alerts.web.rendering import Pages
+from alerts.web.state import pages_of, pool_of
 from config.dangers import dangers
 
 router = APIRouter(prefix="/safety", include_in_schema=False)
@@ -52,7 +52,7 @@ class _Decision(_Body):
 @router.get("", dependencies=[_DESK])
 def show_board(request: Request) -> Response:
     """Show the board."""
-    return _pages(request).render(request, "safety/desk.html", board=_board(request))
+    return pages_of(request).render(request, "safety/desk.html", board=_board(request))
 
 
 @router.get("/stream", dependencies=[_DESK])
@@ -67,28 +67,28 @@ async def stream(request: Request) -> Response:
 
 @router.post("/cases/{case_id}/acknowledge", dependencies=[_DESK])
 def acknowledge(request: Request, case_id: uuid.UUID) -> Response:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         _still_open(board.acknowledge, conn, case_id, by=caller_of(request).name)
     return Response(status_code=204)
 
 
 @router.post("/cases/{case_id}/close", dependencies=[_DESK])
 def close(request: Request, case_id: uuid.UUID, said: _Closing) -> Response:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         _still_open(board.close, conn, case_id, by=caller_of(request).name, outcome=said.outcome)
     return Response(status_code=204)
 
 
 @router.post("/tasks/{task_id}/done", dependencies=[_DESK])
 def finish_task(request: Request, task_id: uuid.UUID, said: _Done) -> Response:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         _still_open(board.finish_task, conn, task_id, by=caller_of(request).name, result=said.result)
     return Response(status_code=204)
 
 
 @router.post("/stops/{action_id}/decide", dependencies=[_DESK])
 def decide_stop(request: Request, action_id: uuid.UUID, said: _Decision) -> Response:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         _still_open(board.decide_stop, conn, action_id, by=caller_of(request).name, stop=said.stop)
     return Response(status_code=204)
 
@@ -96,14 +96,14 @@ def decide_stop(request: Request, action_id: uuid.UUID, said: _Decision) -> Resp
 @router.get("/receipts/{delivery_id}", dependencies=[_OWNER])
 def show_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
     """Show an owner what to do, and a button that says it was read. Opening the page confirms nothing: programs do."""
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         try:
             told = board.told_in(conn, delivery_id)
         except NotOpen as error:
             raise HTTPException(404) from error
-    language = told["language"] or _pages(request).language
+    language = told["language"] or pages_of(request).language
     title, text = words_for_owner(told["kind"], operator=told["operator"], station=told["station"], language=language)
-    return _pages(request).render(
+    return pages_of(request).render(
         request,
         "safety/receipt.html",
         spoken=language,
@@ -116,7 +116,7 @@ def show_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
 @router.post("/receipts/{delivery_id}", dependencies=[_OWNER])
 def confirm_receipt(request: Request, delivery_id: uuid.UUID) -> Response:
     """Take an owner's receipt."""
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         _still_open(board.confirm_receipt, conn, delivery_id)
     return RedirectResponse(f"/safety/receipts/{delivery_id}", status_code=303)
 
@@ -162,12 +162,12 @@ def _still_allowed(request: Request) -> bool:
 
 def _fragment(request: Request) -> tuple[int, str]:
     cases = _board(request)
-    page = _pages(request).render(request, "safety/cases.html", board=cases)
+    page = pages_of(request).render(request, "safety/cases.html", board=cases)
     return sum(case.is_loud for case in cases), bytes(page.body).decode()
 
 
 def _board(request: Request) -> list[BoardCase]:
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         return board.board(conn)
 
 
@@ -176,15 +176,6 @@ def _still_open(do: Any, conn: Any, number: uuid.UUID, **values: Any) -> None:
         do(conn, number, **values)
     except NotOpen as error:
         raise HTTPException(409, "somebody else was faster, or there is no such thing") from error
-
-
-def _pool(request: Request) -> Any:
-    return request.app.state.pool
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
 
 
 def globals_of_templates() -> dict[str, Any]:

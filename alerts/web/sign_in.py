@@ -17,7 +17,7 @@ from alerts.access.sessions import Attempt, begin_attempt, open_session, revoke_
 from alerts.access.tokens import csrf_of, new_token
 from alerts.web.forms import own_path, read_form
 from alerts.web.guard import FormRefused, allowed, anyone, check_form, find_caller
-from alerts.web.rendering import Pages
+from alerts.web.state import now_of, pages_of, pool_of
 from alerts.web.visit import Visits
 
 router = APIRouter(include_in_schema=False)
@@ -110,8 +110,8 @@ def sign_out(request: Request) -> Response:
     visits = _visits(request)
     token = visits.session_of(request)
     assert token is not None
-    with request.app.state.pool.connection() as conn:
-        revoke_token(conn, token, now=_pages(request).clock())
+    with pool_of(request).connection() as conn:
+        revoke_token(conn, token, now=now_of(request))
     response = RedirectResponse(SIGN_IN, status_code=303)
     visits.close(response)
     return response
@@ -124,7 +124,7 @@ async def _open(request: Request, name: str, password: str) -> str | None:
     """
     state = request.app.state
     desk: SignInDesk = state.desk
-    visits, now = _visits(request), _pages(request).clock()
+    visits, now = _visits(request), now_of(request)
 
     def begin() -> Attempt:
         with state.pool.connection() as conn:
@@ -158,7 +158,7 @@ def _form(request: Request, *, back: str, name: str = "", problem: str | None = 
     visit = visits.visit_of(request)
     token = visit or new_token()
     back = own_path(back)
-    response = _pages(request).render(
+    response = pages_of(request).render(
         request,
         "sign-in.html",
         status=status,
@@ -178,10 +178,5 @@ def _visits(request: Request) -> Visits:
     return visits
 
 
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages
-
-
 def _translator(request: Request) -> Any:
-    return _pages(request).translator_of(request)
+    return pages_of(request).translator_of(request)

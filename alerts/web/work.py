@@ -22,7 +22,8 @@ from alerts.web.case_page import case_page
 from alerts.web.changes import Changes
 from alerts.web.forms import read_form
 from alerts.web.guard import allowed, caller_of, find_caller
-from alerts.web.rendering import Pages, language_of
+from alerts.web.rendering import language_of
+from alerts.web.state import now_of, pages_of, pool_of
 from alerts.work import appointments, claims, contacts, tasks
 from alerts.work.agents import Agent, NotAnAgent, agent_of, agents_at_work
 from alerts.work.claims import vehicle_of
@@ -49,8 +50,8 @@ _MOST_SILENT_D = 365
 def next_case(request: Request) -> Response:
     """Take the most urgent case that may be called about now, and show it."""
     try:
-        with _pool(request).connection() as conn:
-            case_id = claims.claim_next(conn, _agent(conn, request), now=_now(request))
+        with pool_of(request).connection() as conn:
+            case_id = claims.claim_next(conn, _agent(conn, request), now=now_of(request))
     except claims.CallUnfinished as unfinished:
         return _to_case(unfinished.case_id, "unfinished")
     return RedirectResponse("/?said=nothing_now", 303) if case_id is None else _to_case(case_id)
@@ -58,12 +59,12 @@ def next_case(request: Request) -> Response:
 
 @router.post("/cases/{case_id}/claim", dependencies=[_DESK])
 def claim_case(request: Request, case_id: int) -> Response:
-    return _act(request, case_id, lambda conn, agent: claims.claim(conn, case_id, agent, now=_now(request)))
+    return _act(request, case_id, lambda conn, agent: claims.claim(conn, case_id, agent, now=now_of(request)))
 
 
 @router.post("/cases/{case_id}/release", dependencies=[_DESK])
 def release_case(request: Request, case_id: int) -> Response:
-    return _act(request, case_id, lambda conn, agent: claims.release(conn, case_id, agent, now=_now(request)))
+    return _act(request, case_id, lambda conn, agent: claims.release(conn, case_id, agent, now=now_of(request)))
 
 
 @router.post("/cases/{case_id}/outcome", dependencies=[_DESK])
@@ -78,7 +79,7 @@ async def write_outcome(request: Request, case_id: int) -> Response:
             raise OutcomeMissing("choose what came of the call") from error
         at = _local_time(form.get("call_back_at", ""), form.get("zone", "")) if disposition == "call_back" else None
         outcome = Outcome(disposition=disposition, note=form.get("note", ""), call_back_at=at)
-        contacts.finish_contact(conn, case_id, agent, outcome, now=_now(request))
+        contacts.finish_contact(conn, case_id, agent, outcome, now=now_of(request))
 
     return await run_in_threadpool(_act, request, case_id, act, done="/?said=written")
 
@@ -89,7 +90,7 @@ async def write_note(request: Request, case_id: int) -> Response:
 
     def act(conn: Any, agent: Agent) -> None:
         if text:
-            note(conn, case_id, "note", actor=agent.name, now=_now(request), text=text)
+            note(conn, case_id, "note", actor=agent.name, now=now_of(request), text=text)
 
     return await run_in_threadpool(_act, request, case_id, act)
 
@@ -117,7 +118,7 @@ async def book_appointment(request: Request, case_id: int) -> Response:
             way=way,
             distance_km=distance_to(conn, case_id, dealer_id),
             by=agent.name,
-            now=_now(request),
+            now=now_of(request),
         )
 
     return await run_in_threadpool(_act, request, case_id, act)
@@ -126,7 +127,7 @@ async def book_appointment(request: Request, case_id: int) -> Response:
 @router.post("/cases/{case_id}/appointment/cancel", dependencies=[_DESK])
 def cancel_appointment(request: Request, case_id: int) -> Response:
     return _act(
-        request, case_id, lambda conn, agent: appointments.cancel(conn, case_id, by=agent.name, now=_now(request))
+        request, case_id, lambda conn, agent: appointments.cancel(conn, case_id, by=agent.name, now=now_of(request))
     )
 
 
@@ -137,7 +138,7 @@ def send_coupon(request: Request, case_id: int) -> Response:
     return _act(
         request,
         case_id,
-        lambda conn, agent: send_offer(conn, case_id, public_url=url, by=agent.name, now=_now(request)),
+        lambda conn, agent: send_offer(conn, case_id, public_url=url, by=agent.name, now=now_of(request)),
         said="offer_sent",
     )
 
@@ -145,11 +146,11 @@ def send_coupon(request: Request, case_id: int) -> Response:
 @router.post("/cases/{case_id}/power", dependencies=[_DESK])
 def ask_for_power(request: Request, case_id: int) -> Response:
     """Have a car that ran out of charge brought power."""
-    due_at = _now(request) + timedelta(hours=service().power_h)
+    due_at = now_of(request) + timedelta(hours=service().power_h)
 
     def act(conn: Any, agent: Agent) -> None:
         vehicle_id = vehicle_of(conn, case_id)
-        tasks.add_task(conn, "power", case_id=case_id, vehicle_id=vehicle_id, due_at=due_at, now=_now(request))
+        tasks.add_task(conn, "power", case_id=case_id, vehicle_id=vehicle_id, due_at=due_at, now=now_of(request))
 
     return _act(request, case_id, act)
 
@@ -160,11 +161,11 @@ async def hand_over(request: Request, case_id: int) -> Response:
     form = await read_form(request)
 
     def act(conn: Any, agent: Agent) -> None:
-        holder = claims.claim_of(conn, case_id, now=_now(request))
+        holder = claims.claim_of(conn, case_id, now=now_of(request))
         if caller_of(request).role is not Role.SUPERVISOR and holder.account_id != agent.account_id:
             raise claims.NotYours(claims.NotYours.__doc__)
         why = form.get("why", "").strip()[:_MOST_TEXT]
-        claims.hand_over(conn, case_id, to=form.get("to", ""), by=agent.name, why=why, now=_now(request))
+        claims.hand_over(conn, case_id, to=form.get("to", ""), by=agent.name, why=why, now=now_of(request))
 
     return await run_in_threadpool(_act, request, case_id, act, done="/?said=handed_over")
 
@@ -178,7 +179,7 @@ async def silence_case(request: Request, case_id: int) -> Response:
         reason, days = form.get("reason", "").strip()[:MOST_REASON], form.get("days", "")
         if not reason or not days.isdecimal() or not 1 <= int(days) <= _MOST_SILENT_D:
             raise OutcomeMissing("say for how many days, and why")
-        now = _now(request)
+        now = now_of(request)
         silence(
             conn,
             vehicle_of(conn, case_id),
@@ -196,13 +197,13 @@ async def silence_case(request: Request, case_id: int) -> Response:
 @router.get("/work", dependencies=[_DESK])
 def show_overview(request: Request) -> Response:
     """Show what waits, what is late, who does what, and the tasks."""
-    now = _now(request)
-    with _pool(request).connection() as conn:
+    now = now_of(request)
+    with pool_of(request).connection() as conn:
         seen = overview(conn, now=now)
         since = now.astimezone(ZoneInfo(service().time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
         people = agents_at_work(conn, since=since, now=now) if caller_of(request).role is Role.SUPERVISOR else []
         waiting = tasks.open_tasks(conn)
-    return _pages(request).render(
+    return pages_of(request).render(
         request, "work.html", seen=seen, people=people, tasks=waiting, now=now, budget=service().agent_cases_a_day
     )
 
@@ -210,13 +211,13 @@ def show_overview(request: Request) -> Response:
 @router.get("/report", dependencies=[_SUPERVISOR])
 def show_report(request: Request, month: _Month = None) -> Response:
     """Show the report of a month, the running one if none is named, by the calendar of the call centre."""
-    now, zone = _now(request), ZoneInfo(service().time_zone)
+    now, zone = now_of(request), ZoneInfo(service().time_zone)
     local = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone) if month else now.astimezone(zone)
     since = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     until = (since + timedelta(days=32)).replace(day=1)
-    with _pool(request).connection() as conn:
+    with pool_of(request).connection() as conn:
         report = collect(conn, since=since, until=until, now=now)
-    language = language_of(request) or _pages(request).language
+    language = language_of(request) or pages_of(request).language
     return HTMLResponse(page(report, language=language))
 
 
@@ -225,10 +226,10 @@ async def finish_task(request: Request, task_id: int) -> Response:
     result = (await read_form(request)).get("result", "").strip()[:_MOST_TEXT]
 
     def act() -> Response:
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             try:
                 by = _agent(conn, request).name
-                tasks.finish_task(conn, task_id, by=by, result=result or "done", now=_now(request))
+                tasks.finish_task(conn, task_id, by=by, result=result or "done", now=now_of(request))
             except tasks.NoSuchTask as error:
                 raise HTTPException(409, str(error)) from error
         return RedirectResponse("/work", 303)
@@ -283,15 +284,13 @@ def _act(
     if not 0 < case_id < 2**63:
         raise HTTPException(404)
     try:
-        with _pool(request).connection() as conn:
+        with pool_of(request).connection() as conn:
             act(conn, _agent(conn, request))
     except claims.CallUnfinished as unfinished:
         return _to_case(unfinished.case_id, "unfinished")
     except NotAnAgent as error:
         raise HTTPException(403, str(error)) from error
-    except (claims.NotYours, NoOffer, appointments.NoAppointment) as error:
-        return case_page(request, case_id, status=409, problem=str(error))
-    except SlotFull as error:
+    except (claims.NotYours, NoOffer, appointments.NoAppointment, SlotFull) as error:
         return case_page(request, case_id, status=409, problem=str(error))
     except (OutcomeMissing, appointments.CannotBook, MayNotCall) as error:
         return case_page(request, case_id, status=422, problem=str(error))
@@ -312,16 +311,3 @@ def _to_case(case_id: int, said: str | None = None) -> Response:
 
 def _agent(conn: Any, request: Request) -> Agent:
     return agent_of(conn, caller_of(request))
-
-
-def _now(request: Request) -> datetime:
-    return _pages(request).clock()
-
-
-def _pool(request: Request) -> Any:
-    return request.app.state.pool
-
-
-def _pages(request: Request) -> Pages:
-    pages: Pages = request.app.state.pages
-    return pages

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
+from alerts.nearest_dealers import PICK_UP_KM
 from alerts.slots import give_back_place, take_place
 from alerts.work.entries import note
 from alerts.work.tasks import add_task
@@ -78,8 +79,8 @@ def book(
         if conn.execute(sql.load(__package__, "lock_open_case"), {"case_id": case_id}).fetchone() is None:
             raise CannotBook("the case is closed")
         kept, starts_at = _time_of(conn, dealer_id, slot_id, starts_at, now=now)
-        if way is Way.PICK_UP and (distance_km is None or distance_km > service().pick_up_km):
-            raise CannotBook(f"pick-up is within {service().pick_up_km:.0f} km: have the car towed, or driven")
+        if way is Way.PICK_UP and (distance_km is None or distance_km > PICK_UP_KM):
+            raise CannotBook(f"pick-up is within {PICK_UP_KM:.0f} km: have the car towed, or driven")
         _free(conn, case_id, state="cancelled", now=now)
         if kept is not None:
             take_place(conn, kept, case_id, now=now)

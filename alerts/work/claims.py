@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import sql as compose
 
 from alerts.work.agents import Agent
 from alerts.work.entries import note
@@ -16,6 +17,15 @@ from config.service import service
 Connection = psycopg.Connection[Any]
 # Somebody else may take the case that we saw free; as often in a row as that it is no chance.
 _ATTEMPTS = 50
+# What a case waits for, and which one is taken first: the call-back that has waited longest, else the most urgent case.
+_CALL_BACKS = (
+    compose.SQL("work.call_back AND work.not_before <= %(now)s"),
+    compose.SQL("work.not_before, care.case.case_id"),
+)
+_READY = (
+    compose.SQL("(work.not_before IS NULL OR work.not_before <= %(now)s)"),
+    compose.SQL("standing.priority DESC, standing.tie, care.case.case_id"),
+)
 
 
 class NotYours(Exception):
@@ -65,10 +75,11 @@ def claim_next(conn: Connection, agent: Agent, *, now: datetime) -> int | None:
     # A button that was pressed twice takes no second case.
     if mine := claimed_by(conn, agent, now=now):
         return mine[0]
-    for query in ("claim_call_back", "claim_next"):
+    for waits, order in (_CALL_BACKS, _READY):
+        query = compose.SQL(sql.load(__package__, "claim_next")).format(waits=waits, order=order)
         for _ in range(_ATTEMPTS):
             with conn.transaction():
-                row = conn.execute(sql.load(__package__, query), values).fetchone()
+                row = conn.execute(query, values).fetchone()
                 if row is None:
                     break
                 case_id, taken = row

@@ -10,14 +10,13 @@ from alerts.work.entries import note
 from config import sql
 
 Connection = psycopg.Connection[Any]
-# What a case may end with: by a person, by a workshop, and "calm" when its signals fell silent by themselves.
-OUTCOMES = (
-    "repaired", "other_found", "nothing_found", "declined", "already_repaired", "do_not_call", "not_reached", "calm",
-)  # fmt: skip
 
 
 def close_case(conn: Connection, case_id: int, *, outcome: str, by: str, now: datetime) -> bool:
-    """Close a case in the caller's transaction; return whether it was open until now."""
+    """Close a case in the caller's transaction; return whether it was open until now.
+
+    outcome : as ``alerts.wording`` has words for
+    """
     values = {"case_id": case_id, "outcome": outcome, "by": by, "now": now}
     if conn.execute(sql.load(__package__, "close_case"), values).rowcount != 1:
         return False

@@ -1,6 +1,6 @@
 """Attempts to reach an owner, and what came of each: nobody goes on to the next case without writing it down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -62,23 +62,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     call_back_at: datetime | None = None
 
 
-class Attempt(NamedTuple):
-    """One attempt, as the timeline shows it."""
-
-    contact_id: int
-    agent: str
-    began_at: datetime
-    ended_at: datetime | None
-    disposition: str | None
-    note: str
-    call_back_at: datetime | None
-
-
 class _Owner(NamedTuple):
     owner_id: int
     time_zone: str
     attempts: int
-    unanswered: int
 
 
 def begin_contact(conn: Connection, case_id: int, agent: Agent, *, now: datetime) -> int:
@@ -134,12 +121,6 @@ def finish_contact(conn: Connection, case_id: int, agent: Agent, outcome: Outcom
             detail["call_back_at"] = outcome.call_back_at.isoformat()
         note(conn, case_id, "call ended", actor=agent.name, now=now, text=outcome.note.strip(), detail=detail)
         _follow(conn, case_id, agent, outcome, now=now)
-
-
-def attempts_of(conn: Connection, case_id: int) -> Sequence[Attempt]:
-    """Return the attempts of a case, newest first."""
-    with conn.cursor(row_factory=class_row(Attempt)) as cursor:
-        return cursor.execute(sql.load(__package__, "contacts_of_case"), {"case_id": case_id}).fetchall()
 
 
 def _check(outcome: Outcome, *, now: datetime) -> None:

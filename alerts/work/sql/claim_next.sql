@@ -1,4 +1,4 @@
--- Takes the most urgent case that may be called about now. What somebody else takes at this moment is passed over.
+-- Takes the first case, in an order, of those that wait and may be called about now. What somebody else takes at this moment is passed over.
 WITH next AS (
     SELECT care.case.case_id
     FROM care.case_priority AS standing
@@ -8,7 +8,7 @@ WITH next AS (
     JOIN pii.owner AS owner USING (owner_id)
     LEFT JOIN care.case_work AS work ON work.case_id = care.case.case_id
     WHERE care.case.state = 'open'
-        AND (work.not_before IS NULL OR work.not_before <= %(now)s)
+        AND {waits}
         AND (work.claimed_until IS NULL OR work.claimed_until <= %(now)s)
         AND NOT owner.do_not_call
         AND owner.time_zone = ANY (%(zones)s::text[])
@@ -19,7 +19,7 @@ WITH next AS (
             SELECT count(*) FROM care.contact
             WHERE contact.owner_id = owner.owner_id AND contact.began_at > %(since)s
         ) < %(contacts)s
-    ORDER BY standing.priority DESC, standing.tie, care.case.case_id
+    ORDER BY {order}
     LIMIT 1
     FOR UPDATE OF "case" SKIP LOCKED
 ),

@@ -2,8 +2,7 @@
 SELECT
     owner.owner_id,
     owner.time_zone,
-    (SELECT count(*) FROM care.contact WHERE contact.owner_id = owner.owner_id AND began_at > %(since)s) AS attempts,
-    coalesce((SELECT unanswered FROM care.case_work AS work WHERE work.case_id = care.case.case_id), 0) AS unanswered
+    (SELECT count(*) FROM care.contact WHERE contact.owner_id = owner.owner_id AND began_at > %(since)s) AS attempts
 FROM care.case
 JOIN pii.vehicle_identity AS identity ON identity.vehicle_id = care.case.vehicle_id
 JOIN pii.owner AS owner USING (owner_id)
