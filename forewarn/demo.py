@@ -14,6 +14,7 @@ from psycopg import conninfo, sql
 
 from config.errors import UserMistake
 from config.settings import DatabaseSettings, MqttSettings, Settings
+from forewarn.databases import drop_database
 from forewarn.delivery import Outcomes, deliver, ingest_beside
 from forewarn.embedded import services
 from forewarn.embedded.account import make_folder
@@ -113,7 +114,7 @@ def _empty(settings: Settings) -> None:
     assert settings.database.dsn is not None
     name = conninfo.conninfo_to_dict(settings.database.dsn)["dbname"]
     with psycopg.connect(conninfo.make_conninfo(settings.database.dsn, dbname="postgres"), autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+        drop_database(conn, str(name))
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
     shutil.rmtree(settings.data_dir / "models", ignore_errors=True)
     migrate(settings.database.dsn, settings.store)

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +12,8 @@ import hypothesis
 import psycopg
 import pytest
 from psycopg import conninfo, sql
+
+from forewarn.databases import drop_database
 
 # How fast a machine makes examples up says nothing of the code.
 # How long an example takes says how busy the machine is.
@@ -93,17 +94,8 @@ def has_timescaledb(server_dsn: str) -> bool:
 
 
 def _drop(server_dsn: str, name: str) -> None:
-    """Drop a database; autovacuum may be in it, and only a superuser may end that: wait for it to leave."""
-    deadline = time.monotonic() + 30
     with psycopg.connect(server_dsn, autocommit=True) as conn:
-        while True:
-            try:
-                conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-                return
-            except psycopg.errors.InsufficientPrivilege:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        drop_database(conn, name)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from psycopg import conninfo, sql
 
 from config.settings import Settings
+from forewarn.databases import drop_database
 from forewarn.embedded.postgres import start_cluster
 from ingest.store.connection import connect
 
@@ -38,4 +39,4 @@ def own_database(dsn: str) -> Iterator[str]:
         yield conninfo.make_conninfo(dsn, dbname=name)
     finally:
         with connect(dsn, role="admin", autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            drop_database(conn, name)

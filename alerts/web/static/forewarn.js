@@ -86,9 +86,9 @@ async function refresh() {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const live = document.querySelector("[data-live]");
+  const live = document.querySelector("[data-changes]");
   if (!live) return;
-  const events = new EventSource(live.dataset.live);
+  const events = new EventSource(live.dataset.changes);
   events.addEventListener("changed", refresh);
   events.addEventListener("over", () => window.location.reload());
 });
