@@ -33,6 +33,7 @@ from models.features import Feature, columns_of
 from models.fleet_scores import ModeModel
 from models.peers import own_features
 from models.registry import TrainedModel, load_model, save_model
+from models.remaining import Remaining
 from models.scoring import mode_model
 from models.training import Fitted, learn_mode
 from models.watched import features_of
@@ -69,9 +70,13 @@ TRAINING_PLANS = (
 
 @dataclass(frozen=True)
 class SimulatedModels:
-    """The model of every fault mode, what is known about each, and what they have to beat where that was asked for."""
+    """The model of every fault mode, what is known about each, and what they have to beat where that was asked for.
+
+    lamp_times : of the modes of which enough lamps came on
+    """
 
     models: Mapping[str, ModeModel]
+    lamp_times: Mapping[str, Remaining]
     metas: Mapping[str, TrainedModel]
     baselines: Baselines
 
@@ -116,6 +121,7 @@ def simulated_models(
     loaded = {mode: load_model(folder, mode, version) for mode, version in kept.items()}
     return SimulatedModels(
         models={mode: mode_model(model) for mode, model in loaded.items()},
+        lamp_times={mode: model.lamp_time for mode, model in loaded.items() if model.lamp_time is not None},
         metas={mode: model.meta for mode, model in loaded.items()},
         baselines=baselines or {},
     )

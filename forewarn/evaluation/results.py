@@ -10,6 +10,7 @@ import pandas as pd
 
 from config.faults import fault_modes
 from forewarn.evaluation.scored import FleetRows, Scored, car_days
+from models.lamp_time_figures import LampTimeFigures, Told, lamp_time_figures
 from models.protocol import Figures, Judged, Reliability, Spread, came_on, figures, judge, reliability, spread_of
 
 MODEL = "models"
@@ -45,6 +46,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     spread       : between the fleets, by contender
     calibration  : of the models' probabilities: "all" and by fault mode
     leads_d      : days from the models' first warning to the lamp of every hit, by fault mode
+    days_to_lamp : how good the days were that the models said with it: "all" and by fault mode
     goals        : what was asked for beside what was reached
     better_than_every_baseline : by F1; None without baselines
     """
@@ -57,6 +59,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     spread: dict[str, Spread]
     calibration: dict[str, Reliability]
     leads_d: dict[str, list[float]]
+    days_to_lamp: dict[str, LampTimeFigures]
     goals: list[Goal]
     better_than_every_baseline: bool | None
 
@@ -67,6 +70,7 @@ class Examination:
     def __init__(self) -> None:
         self._judged: dict[str, list[Judged]] = {}
         self._examined: list[Examined] = []
+        self._told: list[Told] = []
         self._said: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
         self._was: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
 
@@ -77,6 +81,8 @@ class Examination:
             one = judge(said.warnings, fleet.faults, vehicles=len(fleet.vins), car_days=car_days(said), until=until)
             self._judged.setdefault(contender, []).append(one)
             found[contender] = figures([one], fault_modes())
+            if contender == MODEL:
+                self._told.append(Told(one, said.days))
         self._add_calibration(scored[MODEL].probabilities, fleet.stored.lamps, until)
         days = fleet.rows.index.get_level_values("as_of")
         examined = Examined(
@@ -110,6 +116,7 @@ class Examination:
             spread=spread,
             calibration=self._calibration(),
             leads_d=self._leads(),
+            days_to_lamp=lamp_time_figures(self._told, fault_modes()),
             goals=goals_of(together[MODEL], spread[MODEL] if len(self._examined) > 1 else None),
             better_than_every_baseline=_beats(together),
         )

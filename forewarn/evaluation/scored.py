@@ -1,7 +1,7 @@
 """A whole fleet scored day by day, as the schedule would, by the models and by what they have to beat."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pandas as pd
@@ -11,16 +11,23 @@ from models.dataset import Stored
 from models.decision import warnings_of
 from models.features import Feature
 from models.fleet_scores import Judge, base_rows, probabilities
-from models.peers import own_features
+from models.lamp_time_figures import SAID_COLUMNS
+from models.peers import own_features, peers_of, with_peers
+from models.protocol import WARNING_COLUMNS
+from models.remaining import Remaining, predict_remaining
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that names cars: by fault mode what answers like a model, and from which answer on a car is flagged."""
+    """Something that names cars: by fault mode what answers like a model, and from which answer on a car is flagged.
+
+    lamp_times : by fault mode what says in how many days the lamp comes on; baselines say nothing
+    """
 
     name: str
     models: Mapping[str, Judge]
     thresholds: Mapping[str, float]
+    lamp_times: Mapping[str, Remaining] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -53,10 +60,15 @@ class FleetRows:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a contender said. ``warnings`` as of ``models.decision.warnings_of``"""
+    """What a contender said.
+
+    warnings : as of ``models.decision.warnings_of``
+    days     : what was said with them: WARNING_COLUMNS and SAID_COLUMNS, of the warnings that days were said with
+    """
 
     probabilities: pd.DataFrame
     warnings: pd.DataFrame
+    days: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*WARNING_COLUMNS, *SAID_COLUMNS]))
 
 
 def features_behind(contenders: Iterable[Contender]) -> tuple[Feature, ...]:
@@ -100,7 +112,32 @@ def score_fleet(contender: Contender, fleet: FleetRows) -> Scored:
     """Return what a contender says of every car on every day, and whom it names."""
     stored = fleet.stored
     found = probabilities(contender.models, fleet.rows, lamps=stored.lamps, vehicles=stored.vehicles)
-    return Scored(found, warnings_of(found, contender.thresholds))
+    warnings = warnings_of(found, contender.thresholds)
+    return Scored(found, warnings, days_said(contender, warnings, fleet))
+
+
+def days_said(contender: Contender, warnings: pd.DataFrame, fleet: FleetRows) -> pd.DataFrame:
+    """Return in how many days the lamp comes on, of every warning on the day it was made.
+
+    warnings : as of ``models.decision.warnings_of``, of the rows of ``fleet``
+    Returns  : DataFrame (n_warnings, 8): WARNING_COLUMNS and SAID_COLUMNS, of modes of which something says it
+    """
+    said: list[pd.DataFrame] = []
+    for mode, model in contender.lamp_times.items():
+        own = warnings[warnings["fault_mode"] == mode]
+        if own.empty:
+            continue
+        at = pd.MultiIndex.from_arrays(
+            [own["first_flagged_at"].dt.tz_localize(None), own["vehicle_id"]], names=["as_of", "vehicle_id"]
+        )
+        features, vehicles = contender.models[mode].features, fleet.stored.vehicles
+        of_the_days = fleet.rows[fleet.rows.index.get_level_values("as_of").isin(at.unique("as_of"))]
+        usual = peers_of(of_the_days, vehicles, features)
+        days = predict_remaining(model, with_peers(of_the_days.loc[at], vehicles, features, usual))
+        days = days.assign(cap_d=model.cap_d, coverage=model.coverage)
+        said.append(pd.concat([own.reset_index(drop=True), days.reset_index(drop=True)], axis=1))
+    columns = [*WARNING_COLUMNS, *SAID_COLUMNS]
+    return pd.concat(said, ignore_index=True)[columns] if said else pd.DataFrame(columns=columns)
 
 
 def car_days(scored: Scored) -> float:

@@ -42,7 +42,7 @@ def contenders_on_simulated(
         "thresholds": ", ".join(f"{mode} {threshold:.3f}" for mode, threshold in trained.thresholds.items()),
         "libraries": ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numpy", "pandas")),
     }
-    return [Contender(MODEL, trained.models, trained.thresholds), *baselines], about
+    return [Contender(MODEL, trained.models, trained.thresholds, trained.lamp_times), *baselines], about
 
 
 def champions_as_contender(conn: psycopg.Connection[Any], data_dir: Path) -> tuple[list[Contender], dict[str, Any]]:
@@ -57,4 +57,6 @@ def champions_as_contender(conn: psycopg.Connection[Any], data_dir: Path) -> tup
         "champions": ", ".join(f"{champion.meta.mode} {champion.meta.version}" for champion in champions),
         "trained on": f"the store, up to {max(champion.meta.as_of for champion in champions):%Y-%m-%d}",
     }
-    return [Contender(MODEL, models, {mode: model.threshold for mode, model in models.items()})], about
+    thresholds = {mode: model.threshold for mode, model in models.items()}
+    lamp_times = {one.meta.mode: one.lamp_time for one in champions if one.lamp_time is not None}
+    return [Contender(MODEL, models, thresholds, lamp_times)], about

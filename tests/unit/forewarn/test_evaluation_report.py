@@ -33,7 +33,8 @@ def scored(warned):
             "first_flagged_at": pd.to_datetime([day(35)] * len(warned), utc=True),
         }
     )
-    return Scored(said, warnings)
+    days = warnings.assign(days=7.0, low=6.0, high=9.0, cap_d=45.0, coverage=0.9)
+    return Scored(said, warnings, days)
 
 
 def fleet():
@@ -78,6 +79,10 @@ def test_the_figures_are_those_of_the_cars(evaluation):
     assert goals["spread of f1"].reached == 0
     assert not goals["median lead, gradual faults, days"].ok
     assert evaluation.leads_d["tyre_leak"] == [5.0] * 4
+    days = evaluation.days_to_lamp["tyre_leak"]
+    assert (days.vehicles, days.median_error_d, days.bias_d, days.width_d) == (4, 2.0, 2.0, 3.0)
+    assert (days.within, days.wanted) == (0.0, 0.9)
+    assert evaluation.days_to_lamp == {"all": days, "tyre_leak": days}
     # 1 % was said throughout; the lamp of two cars of each fleet came within the horizon of so many of their rows.
     tyres, horizon_d = evaluation.calibration["tyre_leak"], fault_modes()["tyre_leak"].horizon_d
     assert sum(tyres.rows) == 2 * 10 * (DAYS - horizon_d + 1)
@@ -113,6 +118,7 @@ def test_the_json_says_the_same_and_the_card_the_limits(evaluation, tmp_path):
     assert "## Limits" in card
     assert "| right fault mode | at least 0.80 | 1.000 |" in card
     assert "(2 here)" in card
+    assert "told with 4 of those warnings were 2.0 days off" in card
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(evaluation, tmp_path):
