@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from models.workers import A, Connection, S, T
 if TYPE_CHECKING:
     from distributed import Client
 
+_PACKAGE = "forewarn"
 _ANSWERS_WITHIN_S = 15
 # Tasks under way for each thread of the cluster: the next one waits there while a result travels.
 _AHEAD = 2
@@ -97,6 +99,10 @@ def on_dask(address: str, dsn: str) -> Iterator[Dask]:
                 f"the Dask scheduler at {address} has no workers: start some with 'dask worker {address}'"
             ) from error
         own = code_version()
+        # Asked of the standard library: a worker without Forewarn cannot even read the question for its version.
+        for worker, found in client.run(version, _PACKAGE, on_error="return").items():
+            if isinstance(found, Exception):
+                raise OtherCode(f"worker {worker} has no Forewarn: install {own.partition('+')[0]} where it runs")
         for worker, code in client.run(_code).items():
             if code != own:
                 raise OtherCode(f"worker {worker} runs Forewarn {code} and this is {own}: install the same on both")
@@ -104,10 +110,7 @@ def on_dask(address: str, dsn: str) -> Iterator[Dask]:
 
 
 def _code() -> str:
-    try:
-        return code_version()
-    except ImportError:
-        return "of no version"
+    return code_version()
 
 
 def _do(work: Callable[[Connection, S, A], T], sealed: _Sealed, task: A) -> T:

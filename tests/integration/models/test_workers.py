@@ -1,6 +1,8 @@
 """Whoever trains and scores, the models and the predictions are the same."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,38 @@ def test_a_worker_of_another_version_is_refused(database, cluster, monkeypatch):
         workers_on(cluster.scheduler_address.replace("tcp://", "dask://"), database),
     ):
         pass
+
+
+# A worker of a machine on which Forewarn was never installed.
+_WITHOUT = """
+import sys, importlib.metadata as metadata
+sys.modules.update(dict.fromkeys(("forewarn", "ingest", "models", "config")))
+known = metadata.Distribution.from_name
+def from_name(name):
+    if name == "forewarn":
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+metadata.Distribution.from_name = from_name
+from distributed.cli.dask_worker import main
+main()
+"""
+
+
+def test_a_worker_without_forewarn_is_named(database):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50) as empty:
+        command = [sys.executable, "-c", _WITHOUT, empty.scheduler_address, "--no-nanny", "--no-dashboard"]
+        worker = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.DEVNULL)
+        try:
+            with (
+                pytest.raises(OtherCode, match=r"has no Forewarn: install .* where it runs"),
+                workers_on(empty.scheduler_address.replace("tcp://", "dask://"), database),
+            ):
+                pass
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 def test_a_scheduler_that_is_not_there_says_what_to_start(database, monkeypatch):
