@@ -19,6 +19,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from alerts.access.audit import Actor, record
 from alerts.charging.partners.asking import NotReached, get, short
 from alerts.charging.partners.credentials import Credentials, commands_url, details_url, read_credentials
 from alerts.charging.partners.gate import Connect
@@ -87,7 +88,7 @@ class Registrar:
         """
         return self._exchange(partner, key, fields, is_first=False)
 
-    def end(self, partner: Partner) -> None:
+    def end(self, partner: Partner, key: Key) -> None:
         """End a registration, with every token of it.
 
         Raises : NotForNow, NotRecorded
@@ -100,6 +101,7 @@ class Registrar:
             values = {"partner_id": partner.partner_id, "now": now}
             conn.execute(sql.load(__package__, "revoke_ocpi_keys"), values)
             conn.execute(sql.load(__package__, "unregister_partner"), values)
+            record(conn, _actor(partner, key), "ocpi registration ended", now=now)
         self._registry.refresh_patiently()
         _log.warning("an operator ended its registration: it is not asked by OCPI any more", partner=partner.partner_id)
 
@@ -181,6 +183,9 @@ class Registrar:
                 conn.execute(sql.load(__package__, "spend_key"), spent)
             where = {"partner_id": partner.partner_id, "versions_url": theirs.versions_url, "commands_url": commands}
             conn.execute(sql.load(__package__, "register_partner"), where)
+            # Nobody of ours stood by: where its piles are asked to stop from now on has to be found later.
+            detail = {"versions_url": theirs.versions_url, "commands_url": commands}
+            record(conn, _actor(partner, key), "ocpi credentials exchanged", now=now, detail=detail)
 
     def _locked(self, conn: psycopg.Connection[Any], partner: Partner) -> None:
         values = {"partner_id": partner.partner_id}
@@ -215,6 +220,10 @@ def _check_state(partner: Partner, key: Key, *, is_first: bool) -> None:
 def _about(partner: Partner, key: Key, theirs: Credentials) -> str:
     given = hashlib.sha256(theirs.token.encode()).hexdigest()
     return f"ocpi {partner.partner_id} {key.key_id} {given}"
+
+
+def _actor(partner: Partner, key: Key) -> Actor:
+    return Actor("key", f"partner {partner.partner_id} key {key.key_id}")
 
 
 def _spent() -> Refused:

@@ -87,9 +87,9 @@ async def put_credentials(request: Request) -> Response:
     openapi_extra=SECURITY,
 )
 async def delete_credentials(request: Request) -> Response:
-    _, partner, _ = admitted(request, "ocpi")
+    _, partner, key = admitted(request, "ocpi")
     registrar = _registrar(request)
-    await _aside(registrar, lambda: registrar.end(partner))
+    await _aside(registrar, lambda: registrar.end(partner, key))
     return answered(request, None)
 
 

@@ -156,6 +156,13 @@ def test_a_registration_that_ends_takes_its_tokens_with_it(world: World, operato
     assert code(ask(world, "PUT", ADDRESS, ours, SESSION)) == (401, 2000)
     assert all(not is_valid for _, _, is_valid in keys(world))
     assert world.side.registry.stopper("NL-ALF") is None
+    with connect(world.settings.database.dsn or "", role="alerts") as conn:
+        told = conn.execute(
+            "SELECT actor, action, detail ->> 'commands_url' FROM audit.event ORDER BY event_id DESC LIMIT 2"
+        ).fetchall()
+    number_of_a = world.keys["alf", "ocpi_register"].key_id
+    assert [row[1] for row in told] == ["ocpi registration ended", "ocpi credentials exchanged"]
+    assert told[1][::2] == (f"partner alf key {number_of_a}", f"{operator.url}/cpo/2.2.1/commands")
 
 
 def test_a_new_first_token_lets_who_lost_theirs_begin_again(world: World, operator: OcpiOperator) -> None:
