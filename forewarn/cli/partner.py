@@ -25,6 +25,7 @@ class KeyKind(StrEnum):
     TCEC102 = "tcec102"
     OCPI = "ocpi"
     READ = "read"
+    OCPI_REGISTER = "ocpi_register"
     TCEC102_OUT = "tcec102_out"
     OCPI_OUT = "ocpi_out"
 
@@ -59,6 +60,9 @@ def add(
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Let a charging operator in and print its keys, once: they cannot be shown again.
+
+    A key of kind ocpi_register is a token that is good once: with it an OCPI
+    operator registers by itself, which gives it the others.
 
     Example: forewarn partner add star --operator STAR --stop-by webhook --stop-url https://star.example/stop
     """

@@ -32,6 +32,14 @@ def check_ocpi(run: Run, token: str, *, operator: str) -> None:
         ask("GET", "/2.2.1"),
         lambda answer: is_success(answer) and answer.headers["x-request-id"] == "c1",
     )
+    run.expect(
+        "credentials are shown to whom they belong",
+        ask("GET", "/2.2.1/credentials"),
+        lambda answer: is_success(answer) and answer.json()["data"]["token"] == token,
+    )
+    run.expect(
+        "credentials are not shown to a wrong token", ask("GET", "/2.2.1/credentials", given="wrong"), has_status(401)
+    )
     address = f"/emsp/2.2.1/sessions/{country}/{party}/{session_id}"
     now = run.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     session = {

@@ -8,10 +8,18 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
-from alerts.charging.partners import routes_cec, routes_events, routes_ocpi, routes_read
+from alerts.charging.partners import (
+    ocpi_serving,
+    routes_cec,
+    routes_credentials,
+    routes_events,
+    routes_ocpi,
+    routes_read,
+)
 from alerts.charging.partners.describing import describe, docs_page
 from alerts.charging.partners.gate import Gate
 from alerts.charging.partners.refusals import Refused
+from alerts.charging.partners.registration import Registrar
 from alerts.charging.partners.sealing import Sealer
 from config.settings import PartnerSettings
 
@@ -24,16 +32,20 @@ _HEADERS = {
 }
 
 
-def create_app(gate: Gate, sealer: Sealer, settings: PartnerSettings, *, language: str = "en") -> FastAPI:
+def create_app(
+    gate: Gate, sealer: Sealer, registrar: Registrar, settings: PartnerSettings, *, language: str = "en"
+) -> FastAPI:
     """Return the application.
 
     gate   : where messages go
     sealer : signs and knows the tokens of T/CEC
+    registrar : exchanges credentials of OCPI
     """
     app = FastAPI(title="Forewarn partners", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.state.gate, app.state.sealer, app.state.settings, app.state.language = gate, sealer, settings, language
-    for router in (routes_events.router, routes_read.router, routes_cec.router, routes_ocpi.router):
-        app.include_router(router)
+    app.state.registrar = registrar
+    for routes in (routes_events, routes_read, routes_cec, routes_credentials, routes_ocpi):
+        app.include_router(routes.router)
     app.add_api_route("/health", _health, methods=["GET"], include_in_schema=False)
     app.add_api_route("/docs", docs_page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(Refused, _refused)
@@ -75,7 +87,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 _PROTOCOLS: dict[str, Callable[[Request, Refused], Response]] = {
     "evcs": routes_cec.refused,
-    "ocpi": routes_ocpi.refused,
+    "ocpi": ocpi_serving.refused,
 }
 
 

@@ -45,11 +45,40 @@ def post(
     deadline_s : on ``clock``
     Raises     : NotReached, with why
     """
+    return _ask(client, "POST", url, body, headers, deadline_s=deadline_s, clock=clock)
+
+
+def get(
+    client: httpx.Client,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    deadline_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Reply:
+    """Return what is at an address.
+
+    deadline_s : on ``clock``
+    Raises     : NotReached, with why
+    """
+    return _ask(client, "GET", url, None, headers, deadline_s=deadline_s, clock=clock)
+
+
+def _ask(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    deadline_s: float,
+    clock: Callable[[], float],
+) -> Reply:
     left_s = deadline_s - clock()
     if left_s <= 0:
         raise NotReached("there was no time left to ask")
     try:
-        with client.stream("POST", url, content=body, headers=dict(headers), timeout=left_s) as response:
+        with client.stream(method, url, content=body, headers=dict(headers), timeout=left_s) as response:
             taken = bytearray()
             for part in response.iter_bytes():
                 taken += part

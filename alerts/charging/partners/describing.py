@@ -236,6 +236,38 @@ OCPI_SESSION: Schema = {
         }
     },
 }
+OCPI_CREDENTIALS: Schema = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["token", "url", "roles"],
+                "properties": {
+                    "token": {
+                        "type": "string",
+                        "pattern": "^[!-~]{1,255}$",
+                        "description": "Yours, by which you know us from now on",
+                    },
+                    "url": {"type": "string", "format": "uri", "description": "Of your versions; asked at once"},
+                    "roles": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "required": ["role", "country_code", "party_id"],
+                            "properties": {
+                                "role": {"type": "string", "description": "CPO, of one of them at least"},
+                                "country_code": {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+                                "party_id": {"type": "string", "pattern": "^[A-Za-z0-9]{3}$"},
+                            },
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
 OCPI_RESULT: Schema = {
     "required": True,
     "content": {
@@ -292,7 +324,7 @@ _SECURITY: Schema = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "Token, a space, and the Base64 of a key of kind ocpi",
+        "description": "Token, a space, and the Base64 of a key of kind ocpi; of kind ocpi_register to register",
     },
 }
 

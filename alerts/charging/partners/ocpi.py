@@ -21,6 +21,9 @@ CLIENT_ERROR: Final = 2000
 INVALID: Final = 2001
 UNKNOWN: Final = 2003
 SERVER_ERROR: Final = 3000
+UNUSABLE: Final = 3001
+NO_VERSION: Final = 3002
+NO_ENDPOINTS: Final = 3003
 # OCPI 2.2.1, 9.4.2. A reservation is no charging session.
 _STATES: Mapping[str, SessionState] = {
     "ACTIVE": "charging",

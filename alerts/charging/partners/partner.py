@@ -12,7 +12,7 @@ import msgspec
 from alerts.charging.partners.cec import Keys
 from alerts.charging.partners.refusals import NotYours
 
-KeyKind = Literal["webhook", "tcec102", "ocpi", "read", "tcec102_out", "ocpi_out"]
+KeyKind = Literal["webhook", "tcec102", "ocpi", "read", "tcec102_out", "ocpi_out", "ocpi_register"]
 StopBy = Literal["webhook", "tcec102", "ocpi"]
 Policy = Literal["stop", "ask"]
 
@@ -24,6 +24,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """One key of a partner, opened. ``secret`` is empty where only ``digest`` is known.
 
     expires_at : when a rotated key ends; None, when nobody has rotated it
+    spent_at   : when a token that is good once was used
     """
 
     key_id: int
@@ -33,6 +34,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    spent_at: datetime | None = None
 
     def is_valid(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -44,6 +46,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     operators : those it speaks for, the first where a message names none; T/CEC's OperatorID, OCPI's country and party
     stations  : shell patterns of the stations it may speak for
     stop_by   : how its piles are asked to stop; None, when it has no way for that
+    ocpi_versions_url : where it serves its OCPI versions; None, when it has not registered by credentials
     """
 
     partner_id: str
@@ -53,6 +56,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = "stop"
     stop_by: StopBy | None = None
     stop_url: str | None = None
+    ocpi_versions_url: str | None = None
     created_at: datetime
     revoked_at: datetime | None = None
     keys: tuple[Key, ...] = ()

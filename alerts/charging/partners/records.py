@@ -18,8 +18,10 @@ from config.errors import UserMistake
 Connection = psycopg.Connection[Any]
 
 # Of a token nobody needs more than whether it is the one.
-_HASHED: frozenset[KeyKind] = frozenset({"ocpi", "read"})
-_PREFIX: dict[KeyKind, str] = {"ocpi": "fwo_", "read": "fwr_"}
+_HASHED: frozenset[KeyKind] = frozenset({"ocpi", "read", "ocpi_register"})
+_PREFIX: dict[KeyKind, str] = {"ocpi": "fwo_", "read": "fwr_", "ocpi_register": "fwa_"}
+# A token that lets its bearer register lies in mails and tickets: not for ever.
+_LASTS: dict[KeyKind, timedelta] = {"ocpi_register": timedelta(days=14)}
 
 
 class PartnerTaken(UserMistake):
@@ -62,7 +64,7 @@ def add_key(
 ) -> NewKey:
     """Make a key and write it, role "admin", inside the caller's transaction.
 
-    given : the secret, where the partner and not we made it
+    given : the secret, where it is not drawn here
     """
     row = conn.execute(_sql("next_key_id")).fetchone()
     assert row is not None
@@ -76,6 +78,7 @@ def add_key(
         "sealed": None if hashed else sealer.seal(secret, about=_about(partner_id, kind, key_id)),
         "digest": digest(secret.decode()) if hashed else None,
         "now": now,
+        "expires_at": now + _LASTS[kind] if kind in _LASTS else None,
     }
     conn.execute(_sql("insert_key"), values)
     return NewKey(key_id=key_id, kind=kind, shown=shown)
@@ -154,6 +157,7 @@ def _key(row: dict[str, Any], sealer: Sealer | None) -> Key:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        spent_at=row["spent_at"],
     )
 
 

@@ -108,6 +108,35 @@ class NotCharging(Refused):
     reason = "not_charging"
 
 
+class NotForNow(Refused):
+    """What is asked is not done in the state things are in: who is registered does not register again."""
+
+    status = 405
+    reason = "not_for_now"
+
+    def __init__(self, detail: str, *, allowed: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.allowed = allowed
+
+
+class PartnerUnusable(Refused):
+    """The partner's own interface, which we need in turn, does not answer as it should."""
+
+    reason = "your_interface"
+
+
+class NoCommonVersion(Refused):
+    """The partner's own interface has no version that we speak."""
+
+    reason = "no_common_version"
+
+
+class EndpointsMissing(Refused):
+    """The partner's own interface lacks what we need of it."""
+
+    reason = "endpoints_missing"
+
+
 class NotRecorded(Refused):
     """What was to be done at once is done, but the database is away: the message has to be sent again."""
 

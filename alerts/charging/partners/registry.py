@@ -43,13 +43,19 @@ class Registry:
         self._snapshot = _Snapshot({}, {}, {})
         self._stoppers: dict[str, tuple[Partner, PileStopper | None]] = {}
         self._lock = threading.Lock()
+        # One at a time: what was read before a key was made must not take the place of what was read after it.
+        self._refreshing = threading.Lock()
         self._is_behind = False
 
     def refresh(self) -> None:
         """Read partners and keys anew."""
+        with self._refreshing:
+            self._snapshot = self._read()
+
+    def _read(self) -> _Snapshot:
         partners = [partner for partner in self._load() if partner.revoked_at is None and partner.operators]
         tokens = {key.digest: (partner, key) for partner in partners for key in partner.keys if key.digest}
-        self._snapshot = _Snapshot(
+        return _Snapshot(
             {partner.partner_id: partner for partner in partners},
             {operator: partner for partner in partners for operator in partner.operators},
             tokens,
@@ -76,11 +82,16 @@ class Registry:
 
     def by_token(self, tokens: Sequence[str], kind: KeyKind) -> Partner | None:
         """Return the partner that one of these tokens, of this kind, belongs to and is valid now."""
+        found = self.key_of_token(tokens, (kind,))
+        return None if found is None else found[0]
+
+    def key_of_token(self, tokens: Sequence[str], kinds: Sequence[KeyKind]) -> tuple[Partner, Key] | None:
+        """Return the partner and the key that one of these tokens is, of one of these kinds and valid now."""
         now = self._clock()
         for token in tokens:
             found = self._snapshot.by_token.get(digest(token))
-            if found is not None and found[1].kind == kind and found[1].is_valid(now):
-                return found[0]
+            if found is not None and found[1].kind in kinds and found[1].is_valid(now):
+                return found
         return None
 
     def stopper(self, operator: str) -> PileStopper | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import structlog
@@ -27,6 +28,7 @@ from alerts.charging.partners.gate import Gate, SafetyDesk, forget_messages
 from alerts.charging.partners.occurrences import Occurrences, Where
 from alerts.charging.partners.partner import Partner
 from alerts.charging.partners.records import all_partners
+from alerts.charging.partners.registration import Registrar
 from alerts.charging.partners.registry import Registry
 from alerts.charging.partners.reports import Measurement
 from alerts.charging.partners.sealing import load_or_make
@@ -121,7 +123,8 @@ class PartnerSide:
         Raises : NeedsTls; UserMistake, when the address cannot be had
         """
         gate = self.gate(desk, measured=measured)
-        app = create_app(gate, self.sealer, self._settings, language=self._language)
+        registrar = self._registrar()
+        app = create_app(gate, self.sealer, registrar, self._settings, language=self._language)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -149,9 +152,21 @@ class PartnerSide:
                 server.should_exit = True
                 thread.join(_START_WITHIN_S)
                 gate.close()
+                registrar.close()
 
     def close(self) -> None:
         self.client.close()
+
+    def _registrar(self) -> Registrar:
+        return Registrar(
+            registry=self.registry,
+            sealer=self.sealer,
+            connect=self._pool.connection,
+            client=self.client,
+            # Who serves this machine alone is spoken to by this machine; whom else we serve has TLS, as we have.
+            in_the_open=is_loopback(urlsplit(self._settings.address()).hostname or ""),
+            clock=self._clock,
+        )
 
     def _load(self) -> list[Partner]:
         with self._pool.connection() as conn:

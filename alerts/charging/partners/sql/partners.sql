@@ -1,6 +1,6 @@
 -- Every partner with the operators it speaks for.
 SELECT partner.partner_id, partner.name, partner.stations, partner.policy, partner.stop_by, partner.stop_url,
-    partner.created_at, partner.revoked_at,
+    partner.created_at, partner.revoked_at, partner.ocpi_versions_url,
     coalesce((
         SELECT array_agg(operator.operator ORDER BY operator.operator)
         FROM safety.partner_operator AS operator
