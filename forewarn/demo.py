@@ -27,9 +27,12 @@ from ingest.store.migrate import migrate
 
 if TYPE_CHECKING:
     from alerts.call_list import CallRow
+    from forewarn.demo_charging import ChargingShown
 
 # The folder of a demo inside the data folder: its servers, its database and its models, apart from the real ones.
 FOLDER = "demo"
+# What owners of cars in danger were sent, a JSON object a line.
+MESSAGE_FILE = "messages.jsonl"
 _TOP = 10
 # A fleet that shows something in minutes: far more faults than on the road, mostly the two that models are made of, and
 # reports every minute and a half under way.
@@ -62,14 +65,17 @@ def run_demo(
     days: int,
     seed: int,
     show: Callable[[DemoResult], None],
+    show_charging: "Callable[[ChargingShown], None]",
     serve: Callable[[Settings], None] | None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     say: Callable[[str], None],
 ) -> DemoResult:
-    """Simulate a fleet, publish it, ingest, train, score, open cases; ``show`` the result, then ``serve`` it.
+    """Simulate a fleet, publish it, ingest, train, score, open cases; ``show`` the result.
 
+    Then a car is in danger while it charges; ``show_charging`` what came of it, and ``serve`` it all.
     serve  : runs until the user ends it; None leaves at once
-    Raises : UserMistake, when another demo runs in the same folder or the fleet is too small to learn from
+    Raises : UserMistake, when another demo runs in the same folder, the fleet is too small to learn from, or the
+             danger was not stopped
     """
     folder = settings.data_dir / FOLDER
     with ExitStack() as stack:
@@ -97,6 +103,10 @@ def run_demo(
         accounts, password = _add_accounts(own, now=clock())
         result = DemoResult(own, arrived, _call_list(own), folder, accounts, password)
         show(result)
+        # Imported here: the call list does not wait for it.
+        from forewarn.demo_charging import show_danger
+
+        show_charging(show_danger(own, message_file=folder.resolve() / MESSAGE_FILE, seed=seed, say=say))
         if serve is not None:
             serve(own)
     return result
@@ -110,13 +120,15 @@ def _own_settings(settings: Settings, folder: Path) -> Settings:
 
 
 def _empty(settings: Settings) -> None:
-    """Begin with an empty database and no models."""
+    """Begin with an empty database, no models, and nothing of the danger before."""
     assert settings.database.dsn is not None
     name = conninfo.conninfo_to_dict(settings.database.dsn)["dbname"]
     with psycopg.connect(conninfo.make_conninfo(settings.database.dsn, dbname="postgres"), autocommit=True) as conn:
         drop_database(conn, str(name))
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
-    shutil.rmtree(settings.data_dir / "models", ignore_errors=True)
+    for made in ("models", "charging"):
+        shutil.rmtree(settings.data_dir / made, ignore_errors=True)
+    (settings.data_dir / MESSAGE_FILE).unlink(missing_ok=True)
     migrate(settings.database.dsn, settings.store)
 
 

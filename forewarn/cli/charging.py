@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from forewarn.cli.opening import dsn_of, opened, say
+from forewarn.cli.opening import opened, say
 
 app = typer.Typer(help="Watch charging: judge, stop, tell people.", no_args_is_help=True)
 
@@ -28,9 +28,8 @@ def run(
     """
     import threading
 
-    from alerts.charging.partners.measuring import pile_readings
-    from alerts.charging.partners.serving import partner_side
-    from alerts.charging.process import put_first, run_charging
+    from alerts.charging.process import put_first
+    from forewarn.charging_watch import run_watch
     from forewarn.supervisor import stop_on_signals, stop_when_parent_ends
 
     stop = threading.Event()
@@ -43,11 +42,4 @@ def run(
         if not child:
             say(f"Watching charging at {settings.mqtt.host}:{settings.mqtt.port}; Ctrl-C ends it")
             say(f"Partners: {settings.partners.address()}/docs")
-        with partner_side(settings, dsn=dsn_of(settings)) as side, pile_readings(settings.mqtt) as measured:
-            run_charging(
-                settings,
-                stop=stop,
-                partners=side.registry,
-                bindings=side.sessions,
-                beside=lambda desk: side.serve(desk, measured=measured),
-            )
+        run_watch(settings, stop=stop)

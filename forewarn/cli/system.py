@@ -11,15 +11,16 @@ from forewarn.cli.serving import check_free, say_who_may_sign_in, serve_list
 
 if TYPE_CHECKING:
     from forewarn.demo import DemoResult
+    from forewarn.demo_charging import ChargingShown
 
 
 def demo(
     vehicles: Annotated[int, typer.Option(min=1, max=5000, help="Cars in the simulated fleet.")] = 120,
     days: Annotated[int, typer.Option(min=2, max=400, help="Days they have driven.")] = 60,
     seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
-    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the call list was printed.")] = False,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End when everything was shown.")] = False,
 ) -> None:
-    """Show it all: a simulated fleet, up to the call list.
+    """Show it all: a simulated fleet, up to the call list, and a danger while charging.
 
     Real MQTT, database, model and schedule, in a folder of its own below the
     data folder; every demo begins afresh.
@@ -38,6 +39,7 @@ def demo(
         days=days,
         seed=seed,
         show=lambda result: _show(result, served=not no_serve),
+        show_charging=lambda shown: _show_charging(shown, address=settings.web.address, language=settings.language),
         serve=None if no_serve else serve_list,
         say=say,
     )
@@ -58,6 +60,21 @@ def _show(result: "DemoResult", *, served: bool) -> None:
         print(f"The work list is not served now. Serve it at {address}: {serve_it}")
     print(f"Sign in as {' or '.join(result.accounts)}, with the password {result.password}")
     print(f"The whole list: FOREWARN_DATA_DIR={result.data_dir} {_program()} alerts list --format json")
+
+
+def _show_charging(shown: "ChargingShown", *, address: str, language: str) -> None:
+    from alerts.charging import wording
+    from config.dangers import dangers
+
+    case = shown.case
+    place = " / ".join(part for part in (case.operator, case.station, case.connector) if part)
+    print(f"Danger while charging: {dangers()[case.kind].name(language)}, severity {case.severity}, at {place}")
+    for stop in case.actions:
+        print(f"  {wording.stop_target(stop.target, language)}: {wording.stop_state(stop.state, language)}")
+    print(f"  The owner was sent: {shown.owner_title}")
+    print(f"    {shown.owner_text}")
+    print(f"  Messages to owners: {shown.message_file}")
+    print(f"Safety desk: {address.rstrip('/')}/safety")
 
 
 def _program() -> str:

@@ -1,12 +1,17 @@
-"""A fleet becomes a call list: the demo from beginning to end, on servers of its own."""
+"""A fleet becomes a call list, a danger while charging a safety case: the demo to its end, on servers of its own."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 
+import httpx
 import pytest
+
+from forewarn.embedded.ports import free_port
 
 DEMO = ["demo", "--vehicles", "60", "--days", "45", "--seed", "1", "--no-serve"]
 
@@ -68,6 +73,68 @@ def test_the_list_is_there_for_a_program(demo, data_folder):
     assert any(call["coupon"] for call in calls)
     priorities = [call["priority"] for call in calls]
     assert priorities == sorted(priorities, reverse=True)
+
+
+def test_a_car_in_danger_was_stopped_and_its_owner_was_written_to(demo, data_folder):
+    shown = demo.stdout.partition("Danger while charging: ")[2]
+    assert re.match(r"battery thermal runaway, severity 1, at \w+ / \w+ / \d+\n", shown), demo.stdout
+    assert "  Car: has stopped\n" in shown
+    assert "  Station: has stopped\n" in shown
+    assert "Safety desk: http://127.0.0.1:8080/safety\n" in shown
+    messages = [json.loads(line) for line in (data_folder / "demo" / "messages.jsonl").read_text().splitlines()]
+    assert {message["recipient"] for message in messages} == {"owner"}
+    assert f"The owner was sent: {messages[0]['title']}" in shown
+    assert messages[0]["receipt_url"].startswith("http://127.0.0.1:8080/safety/receipts/")
+
+
+def test_the_safety_desk_shows_it_and_the_owner_confirms_it(demo, data_folder):
+    password = re.search(r"with the password (\S+)", demo.stdout).group(1)
+    place = re.search(r"severity 1, at (.+)", demo.stdout).group(1)
+    (message, *_) = (json.loads(line) for line in (data_folder / "demo" / "messages.jsonl").read_text().splitlines())
+    with _served(data_folder / "demo") as client:
+        form = {"name": "safety", "password": password, "back": "/safety"}
+        answer = client.post("/sign-in", data={**form, "csrf": _csrf(client.get("/sign-in").text)})
+        assert answer.headers["location"] == "/safety"
+        page = client.get("/safety").text
+        assert place in page
+        assert page.count("has stopped") >= 2
+        assert "The owner has confirmed nothing." in page
+        receipt = httpx.URL(message["receipt_url"]).path
+        client.post(receipt, data={"csrf": _csrf(client.get(receipt).text)})
+        assert "The owner has confirmed nothing." not in client.get("/safety").text
+
+
+@contextmanager
+def _served(data_dir):
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREWARN_")}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "forewarn", "serve"],
+        env=environment | {"FOREWARN_DATA_DIR": str(data_dir), "FOREWARN_WEB__PORT": str(port)},
+        cwd=data_dir,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    client.get("/sign-in")
+                    break
+                except httpx.TransportError:
+                    assert server.poll() is None, "the server has ended"
+                    assert time.monotonic() < deadline, "the server does not answer"
+                    time.sleep(0.1)
+            client.headers["origin"] = str(client.base_url).rstrip("/")
+            yield client
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _csrf(page):
+    return page.partition('name="csrf" value="')[2].partition('"')[0]
 
 
 def test_servers_have_ended(demo, data_folder):
