@@ -1,7 +1,7 @@
 """The record of who did what: added to, never changed."""
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -57,3 +57,24 @@ def record(
         "detail": Jsonb(dict(detail or {})),
     }
     conn.execute(sql.load(__package__, "insert_event"), values)
+
+
+def record_cases(
+    conn: psycopg.Connection[Any],
+    actor: Actor,
+    action: str,
+    *,
+    now: datetime,
+    case_ids: Iterable[int],
+    reason: str | None = None,
+) -> None:
+    """Write an event of each of several cases, all by one statement; otherwise as ``record``."""
+    values = {
+        "at": now,
+        "actor_kind": actor.kind,
+        "actor": actor.name,
+        "action": action,
+        "case_ids": list(case_ids),
+        "reason": reason,
+    }
+    conn.execute(sql.load(__package__, "insert_events_of_cases"), values)

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts import call_list
-from alerts.access.audit import actor_of, record
+from alerts.access.audit import actor_of, record_cases
 from alerts.access.roles import Role, Scope
 from alerts.calls import MARK, Filter, other_leads, read_mark
 from alerts.case_dealers import dealers_for_call
@@ -100,7 +101,42 @@ class Recorded(_Body):
     finding_id: int
 
 
-@router.get("/alerts", dependencies=[_READ])
+class Refusal(BaseModel):
+    """Why not, in words; of what was asked in a wrong way, each place; of a coupon, why beside the words."""
+
+    detail: str | dict[str, str] | list[dict[str, Any]]
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe what every operation may answer, and ``statuses`` besides."""
+    said = {
+        400: "the body is no JSON",
+        401: "no key, or one that is not known",
+        403: "the key may not do this",
+        404: "there is no such thing, or it may not be shown",
+        409: "it was done, or ended, before",
+        413: "the body is too large",
+        422: "not understood",
+        503: "the database does not answer: nothing is lost, try again in a moment",
+    }
+    return {status: {"model": Refusal, "description": said[status]} for status in (401, 403, 422, 503, *statuses)}
+
+
+# Of the list in its formats; what a line holds is added to the description.
+_LIST: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the list",
+        "headers": {"Next-After": {"description": "after of the next page", "schema": {"type": "string"}}},
+        "content": {
+            "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/CallRow"}}},
+            **{type_.partition(";")[0]: {"schema": {"type": "string"}} for type_ in _TYPES.values()},
+        },
+    },
+    **_refusals(),
+}
+
+
+@router.get("/alerts", dependencies=[_READ], response_class=Response, responses=_LIST)
 def list_alerts(
     request: Request,
     format: Literal["json", "csv", "xlsx"] = "json",
@@ -137,9 +173,8 @@ def list_alerts(
         if phones:
             numbers = phones_of(conn, [line.case_id for line in lines])
             lines = [call_list.unmasked(line, numbers.get(line.case_id)) for line in lines]
-            for line in lines:
-                if line.phone is not None:
-                    record(conn, actor_of(caller), EXPORTED, now=now, case_id=line.case_id, reason=reason)
+            seen = [line.case_id for line in lines if line.phone is not None]
+            record_cases(conn, actor_of(caller), EXPORTED, now=now, case_ids=seen, reason=reason)
     headers = {"Next-After": next_after} if next_after else {}
     if format == "json":
         return Response(call_list.to_json(lines), media_type="application/json", headers=headers)
@@ -148,7 +183,9 @@ def list_alerts(
     return Response(content, media_type=_TYPES[format], headers=headers)
 
 
-@router.get("/cases/{case_id}/dealers", dependencies=[_READ], response_model=list[DealerChoice])
+@router.get(
+    "/cases/{case_id}/dealers", dependencies=[_READ], response_model=list[DealerChoice], responses=_refusals(404)
+)
 def nearest_dealers(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Any:
     """Return the three nearest dealers that can do the work of an open case and have time for it."""
     now = now_of(request)
@@ -170,14 +207,19 @@ def nearest_dealers(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**6
     ]
 
 
-@router.get("/coupons/{code}", dependencies=[_REDEEM], response_model=CouponState)
+@router.get("/coupons/{code}", dependencies=[_REDEEM], response_model=CouponState, responses=_refusals(404))
 def show_coupon(request: Request, code: str) -> Any:
     """Return what a coupon is worth and whether it is redeemed."""
     with pool_of(request).connection() as conn:
         return _state(_asked(lambda: redeeming.look_up(conn, code)))
 
 
-@router.post("/coupons/{code}/redeem", dependencies=[_REDEEM], response_model=CouponState)
+@router.post(
+    "/coupons/{code}/redeem",
+    dependencies=[_REDEEM],
+    response_model=CouponState,
+    responses=_refusals(400, 404, 409, 413),
+)
 def redeem_coupon(request: Request, code: str, body: Redemption) -> Any:
     """Redeem a coupon, once; the same ``request_id`` again answers the same."""
     asked = _request(request, body.request_id, bearer=body.bearer)
@@ -186,7 +228,12 @@ def redeem_coupon(request: Request, code: str, body: Redemption) -> Any:
         return _state(redeeming.look_up(conn, code))
 
 
-@router.post("/coupons/{code}/roll-back", dependencies=[_REDEEM], response_model=CouponState)
+@router.post(
+    "/coupons/{code}/roll-back",
+    dependencies=[_REDEEM],
+    response_model=CouponState,
+    responses=_refusals(400, 404, 409, 413),
+)
 def roll_back_coupon(request: Request, code: str, body: TakingBack) -> Any:
     """Take a redemption of this dealer back."""
     asked = _request(request, body.request_id, reason=body.reason)
@@ -195,7 +242,12 @@ def roll_back_coupon(request: Request, code: str, body: TakingBack) -> Any:
         return _state(redeeming.look_up(conn, code))
 
 
-@router.post("/cases/{case_id}/findings", dependencies=[_REDEEM], response_model=Recorded)
+@router.post(
+    "/cases/{case_id}/findings",
+    dependencies=[_REDEEM],
+    response_model=Recorded,
+    responses=_refusals(400, 404, 409, 413),
+)
 def report_finding(request: Request, case_id: Annotated[int, Path(ge=1, lt=2**63)], body: FindingReport) -> Any:
     """Report what the workshop found about a case that it has a visit or coupon of."""
     report = Report(
@@ -222,7 +274,9 @@ def describe(request: Request) -> JSONResponse:
         version="1",
         routes=router.routes,
     )
-    described.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    _, known = msgspec.json.schema_components([call_list.CallRow], ref_template="#/components/schemas/{name}")
+    described["components"]["schemas"] |= known
+    described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for declared in declarations(request.app):
         scope = declared.access.scope if isinstance(declared.access, Allowed) else None
         for method, operation in described["paths"].get(declared.path, {}).items():

@@ -1,7 +1,5 @@
 """A danger from its first message to everybody who has to know, as the safety desk sees it in a real browser."""
 
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, expect
 
 from alerts.access.roles import Role
@@ -21,6 +18,7 @@ from ingest.store.connection import open_pool
 from tests.browser.test_work_list import browser as browser
 from tests.integration.alerts.charging.test_watch_process import VIN, Gateway, alarm, heat, until, watching
 from tests.integration.alerts.charging.test_watch_process import gateway as gateway
+from tests.serving import served
 from tests.signing_in import COOKIE, sign_in
 from tests.unit.alerts.charging.test_desk import Contracts, Stopper
 
@@ -44,17 +42,11 @@ def settings(database: str, broker_port: int, tmp_path: Path, gateway: Gateway) 
 @pytest.fixture
 def site(settings: Settings) -> Iterator[str]:
     assert settings.database.dsn is not None
-    with open_pool(settings.database.dsn, role="alerts", max_size=6) as pool, socket.socket() as listening_at:
-        listening_at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening_at.bind(("127.0.0.1", settings.web.port))
-        config = uvicorn.Config(create_app(settings, pool), log_level="error", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening_at]})
-        thread.start()
-        until(lambda: server.started)
-        yield f"http://127.0.0.1:{settings.web.port}"
-        server.should_exit = True
-        thread.join(10)
+    with (
+        open_pool(settings.database.dsn, role="alerts", max_size=6) as pool,
+        served(create_app(settings, pool), port=settings.web.port) as address,
+    ):
+        yield address
 
 
 def test_a_danger_its_stop_the_owners_receipt_and_the_specialist_are_on_the_board(

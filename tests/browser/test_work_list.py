@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 from psycopg.types.json import Jsonb
 
@@ -23,6 +20,7 @@ from alerts.web import create_app
 from config.settings import Settings
 from ingest.store.connection import connect, open_pool
 from tests.rollups import roll_up
+from tests.serving import served
 from tests.signing_in import CHEAP, COOKIE, PASSWORD, sign_in
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -104,19 +102,11 @@ def site(database: str, enrolled: Callable[..., dict[str, int]]) -> Iterator[Sit
         triage(conn, now=NOW)
         make_slots(conn, now=NOW, days=15)
     token = sign_in(database, Role.AGENT, now=NOW)
-    with open_pool(database, role="alerts", max_size=2) as pool, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(Settings(), pool, clock=lambda: NOW, hasher=CHEAP), log_level="error")
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", token, database)
-        server.should_exit = True
-        thread.join(10)
+    with (
+        open_pool(database, role="alerts", max_size=2) as pool,
+        served(create_app(Settings(), pool, clock=lambda: NOW, hasher=CHEAP)) as address,
+    ):
+        yield Site(address, token, database)
 
 
 def _sign_in(context: BrowserContext, site: Site) -> None:

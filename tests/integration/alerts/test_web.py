@@ -1,8 +1,5 @@
 import csv
 import io
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +8,6 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-import uvicorn
 from psycopg_pool import ConnectionPool
 
 from alerts.access.roles import Role
@@ -23,6 +19,7 @@ from config.faults import fault_modes
 from config.settings import Settings
 from ingest.store.connection import connect, open_pool
 from tests.rollups import roll_up
+from tests.serving import served
 from tests.signing_in import COOKIE, sign_in
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -32,20 +29,11 @@ OWNER, PHONE, VIN = "欧阳娜娜", "+8613812345678", "LFWA0000000004321"
 @contextmanager
 def serving(pool: ConnectionPool[psycopg.Connection[Any]]) -> Iterator[httpx.Client]:
     """Serve the application on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(create_app(Settings(), pool, clock=lambda: NOW), log_level="error"))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            deadline = time.monotonic() + 10
-            while not server.started and time.monotonic() < deadline:
-                time.sleep(0.01)
-            with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=10) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    with (
+        served(create_app(Settings(), pool, clock=lambda: NOW)) as address,
+        httpx.Client(base_url=address, timeout=10) as client,
+    ):
+        yield client
 
 
 @pytest.fixture
