@@ -67,9 +67,14 @@ def _anomalies(conn: Connection, *, now: datetime) -> Iterator[NewLead]:
 
 
 def _due(conn: Connection, *, now: datetime) -> Iterator[NewLead]:
-    """Yield what is due by distance or time since a car was last looked after; of one car the first of three alone."""
+    """Yield what is due by distance or time since a car was last looked after; of one car the first of three alone.
+
+    Nobody is in danger of it: of cars that have no case yet no more are told than the day's budget leaves.
+    """
     rules = service()
     values = {
+        "now": now,
+        "room": _room(conn, now=now),
         "service_km": rules.service_km - rules.service_ahead_km,
         "serviced_before": now - timedelta(days=rules.service_d - rules.service_ahead_d),
         "dormant_before": now - timedelta(days=rules.dormant_d),
@@ -77,6 +82,14 @@ def _due(conn: Connection, *, now: datetime) -> Iterator[NewLead]:
     }
     for row in _rows(conn, "due_cars", values):
         yield NewLead(vehicle_id=row["vehicle_id"], source=row["source"], fault_mode=None, severity=3, seen_at=now)
+
+
+def _room(conn: Connection, *, now: datetime) -> int | None:
+    """Return how many cases more all agents can bring to an end in a day; None, when nobody calls from here."""
+    row = conn.execute(sql.load(__package__, "agents_and_ready"), {"now": now}).fetchone()
+    assert row is not None
+    agents, ready = row
+    return max(agents * service().agent_cases_a_day - ready, 0) if agents else None
 
 
 def _close_calm(conn: Connection, *, now: datetime) -> int:

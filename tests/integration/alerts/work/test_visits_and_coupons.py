@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -20,6 +21,7 @@ from alerts.work.findings import FindingRefused, Report, report_finding
 from alerts.work.links import NoOffer, confirm_offer, name_driver, offer_of, send_offer
 from alerts.work.messages import confirm, send_due, write_reminders
 from alerts.work.redeeming import CouponRefused, Request, look_up, redeem, roll_back
+from alerts.work.silences import silence
 from alerts.work.surveys import answer, find_survey
 from alerts.work.tasks import NoSuchTask, finish_charged, finish_task, open_tasks, tasks_of_buttons
 from config.service import service
@@ -442,6 +444,50 @@ def test_what_is_due_by_distance_and_time(
             [],
             [("yearly_care", 360)],
         )
+
+
+def test_what_is_due_opens_no_more_cases_than_the_agents_can_work_off_in_a_day(
+    database: str,
+    alerts_conn: Connection,
+    enrolled: Callable[..., dict[str, int]],
+    open_cases: Callable[..., list[int]],
+    agent: Callable[..., Agent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("alerts.sources.service", lambda: msgspec.structs.replace(service(), agent_cases_a_day=4))
+    open_cases(2)
+    agent()
+    # By days since the visit: yearly care, three services, and one whose owner asked to be left alone.
+    ages = {"LFWA0000000009990": 335, **{f"LFWA000000000999{n}": 340 + n for n in (1, 2, 3)}, "LFWA0000000009999": 500}
+    cars = {vin: enrolled(vin)[vin] for vin in ages}
+    with connect(database, role="admin") as conn:
+        for vin, car in cars.items():
+            values = (car, NOW - timedelta(days=ages[vin]))
+            conn.execute("INSERT INTO care.visit (vehicle_id, visited_at, odometer_km) VALUES (%s, %s, 20000)", values)
+    silence(
+        alerts_conn,
+        cars["LFWA0000000009999"],
+        ends_at=NOW + timedelta(days=9),
+        reason="asked for it",
+        by="li.na",
+        now=NOW - timedelta(hours=1),
+    )
+    alerts_conn.commit()
+
+    def told() -> set[int]:
+        query = "SELECT vehicle_id FROM care.lead JOIN care.case USING (case_id) WHERE source <> 'prediction'"
+        return {car for (car,) in asked(alerts_conn, query)}
+
+    # Four a day, two predictions are ready: there is room for the two that have waited longest.
+    assert gather(alerts_conn, now=NOW).found == {"service": 2}
+    longest = {cars["LFWA0000000009993"], cars["LFWA0000000009992"]}
+    assert told() == longest
+    # No more is found while they wait; what has its case is seen again.
+    assert gather(alerts_conn, now=NOW).counts.opened == 0
+    # Another agent makes room for all of them, and nothing is opened of the car that is left alone.
+    agent("zhang.wei")
+    assert gather(alerts_conn, now=NOW).counts.opened == 2
+    assert told() == set(cars.values()) - {cars["LFWA0000000009999"]}
 
 
 def test_a_case_that_calms_down_closes_by_itself_unless_somebody_is_on_it(
