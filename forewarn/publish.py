@@ -45,7 +45,7 @@ def publish(
                   PublishStalled, when no message is acknowledged for ``ack_timeout_s``
     """
     window = _Window(in_flight, ack_timeout_s)
-    client = _connect(host, port, username, password, in_flight, window)
+    client = _connect(host, port, username, password, window)
     published = 0
     shown_at = 0.0
     try:
@@ -152,15 +152,14 @@ class _Window:
                 raise PublishStalled(f"no acknowledgement for {self._timeout_s:g} s, {self._waiting} messages wait")
 
 
-def _connect(
-    host: str, port: int, username: str | None, password: str | None, in_flight: int, window: _Window
-) -> "Client":
+def _connect(host: str, port: int, username: str | None, password: str | None, window: _Window) -> "Client":
     # paho is slow to import and `forewarn --help` never publishes.
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
     client = Client(CallbackAPIVersion.VERSION2, client_id=f"forewarn-publish-{uuid.uuid4().hex[:12]}")
-    client.max_inflight_messages_set(in_flight)
+    # No limit of paho's: it would look through everything that waits at each acknowledgement, and the window counts.
+    client.max_inflight_messages_set(0)
     if username is not None:
         client.username_pw_set(username, password)
     answered = threading.Event()

@@ -52,7 +52,7 @@ from ingest.store.migrate import migrate
 BACKGROUND_SHARE = 0.8
 _LIMIT_MESSAGES = 30_000
 _STAND_IN_PRIORITY = -10
-_ALARMS_A_SECOND = 40.0
+_ALARMS_A_SECOND = 10.0
 # Bulk runs for so long before the first alarm: what starts slowly shall not flatter the figures.
 _SETTLES_S = 3.0
 _READY_WITHIN_S = 60.0

@@ -54,4 +54,4 @@ if __name__ == "__main__":
     _load = background_load(_rate, _seconds)
     sys.stdout.write("publishing\n")
     sys.stdout.flush()
-    publish(steady(_load, rate=_rate), host="127.0.0.1", port=_port, in_flight=2000)
+    publish(steady(_load, rate=_rate), host="127.0.0.1", port=_port)
