@@ -14,8 +14,8 @@ from alerts.calls import Count, count_calls
 
 # What took longer than that to count is not counted for a page, but beside it …
 _QUICK_S = 0.05
-# … and again no sooner than after ten times as long, so that a tenth of the time at most goes into counting.
-_REST = 10
+# … and again no sooner than after forty times as long: pages that come meanwhile share the machine with it.
+_REST = 40
 
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +32,12 @@ class Counts:
 
     def get(self, conn: psycopg.Connection[Any]) -> Sequence[Count]:
         """Return the counts: anew, where that is quick, else those of a short while ago."""
-        if self._counts is None or self._took <= _QUICK_S:
+        if self._counts is None:
+            # Of the first pages one counts, and the others wait for it: all of them at once would take as many times.
+            with self._lock:
+                if self._counts is None:
+                    self._count(conn)
+        elif self._took <= _QUICK_S:
             self._count(conn)
         elif time.monotonic() > self._until and self._lock.acquire(blocking=False):
             threading.Thread(target=self._beside, name="counts", daemon=True).start()

@@ -3,6 +3,7 @@
 import errno
 import signal
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,13 @@ from forewarn.cli.opening import dsn_of, say
 
 if TYPE_CHECKING:
     from config.settings import Settings
+
+# Queries of pages join up to seventeen tables by their keys, in an order that is good as it is written: to weigh every
+# other order took two thirds of a page's time.
+_SESSION = {"join_collapse_limit": "4"}
+_SWITCH_EVERY_S = 0.0005
+# Longer than proxies keep a connection that nobody uses: else one is closed just as a request goes out on it.
+_KEEP_ALIVE_S = 75
 
 
 def check_free(settings: "Settings") -> None:
@@ -34,7 +42,10 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
     from ingest.store.connection import open_pool
 
     check_safe(settings.web)
-    with _bind(settings) as listening, open_pool(dsn_of(settings), role="alerts") as pool:
+    # A page waits for the interpreter after each of its queries, behind whatever else is being rendered: in turns of
+    # 5 ms, as Python has them, that was half of its time.
+    sys.setswitchinterval(_SWITCH_EVERY_S)
+    with _bind(settings) as listening, open_pool(dsn_of(settings), role="alerts", session=_SESSION) as pool:
         config = uvicorn.Config(
             create_app(settings, pool),
             log_level=settings.log_level.lower(),
@@ -47,6 +58,7 @@ def serve_list(settings: "Settings", *, child: bool = False) -> None:
             forwarded_allow_ips=listed(settings.web.proxy),
             # The safety desk's pages listen for ever.
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
         server = uvicorn.Server(config)
         if child:
@@ -88,7 +100,8 @@ def say_who_may_sign_in(settings: "Settings") -> None:
 def _bind(settings: "Settings") -> socket.socket:
     host, port = settings.web.host, settings.web.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # Only of a socket that says it is TCP does asyncio turn off Nagle's wait, which holds an answer back for 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -1,7 +1,8 @@
 """Connections, one database role per process."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import psycopg
@@ -77,12 +78,19 @@ def connect(
 
 
 def open_pool(
-    dsn: str, *, role: Role, max_size: int = 8, timeout_s: float = 30.0, patient: bool = False
+    dsn: str,
+    *,
+    role: Role,
+    max_size: int = 8,
+    timeout_s: float = 30.0,
+    patient: bool = False,
+    session: Mapping[str, str] = MappingProxyType({}),
 ) -> ConnectionPool[psycopg.Connection[TupleRow]]:
     """Open a pool of connections that have the rights of ``role``.
 
     timeout_s : longest wait for one of them
     patient   : a database that is away is no reason to end: whoever asks for a connection is told
+    session   : settings of PostgreSQL that its connections have
     Raises    : DatabaseUnreachable, when the first connection cannot be made
     """
     if not patient:
@@ -92,16 +100,18 @@ def open_pool(
         min_size=1,
         max_size=max_size,
         timeout=timeout_s,
-        configure=_configure(role),
+        configure=_configure(role, session),
         kwargs={"application_name": f"forewarn {role}"},
         open=True,
     )
 
 
-def _configure(role: Role) -> Callable[[psycopg.Connection[Any]], None]:
+def _configure(
+    role: Role, session: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[psycopg.Connection[Any]], None]:
     def configure(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SET TIME ZONE 'UTC'")
-        for name, value in SESSION_SETTINGS.items():
+        for name, value in {**SESSION_SETTINGS, **session}.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         if role == "ingest":
             connection.execute(
