@@ -34,12 +34,18 @@ class SaidByPiles:
 
     def vin_at(self, operator: str, station: str | None, connector: str | None, session_id: str | None) -> str | None:
         known = self._vins.get((operator, station, connector))
-        if known is not None and self._clock() - known[0] < _GOOD_FOR_S:
-            _, vin, session = known
-            # Another session is another car.
-            if session_id is None or session is None or session == session_id:
-                return vin
-        return self._further.vin_at(operator, station, connector, session_id) if self._further is not None else None
+        at_s, said, session = known if known is not None else (0.0, None, None)
+        if known is not None and self._clock() - at_s >= _GOOD_FOR_S:
+            said = session = None
+        # Of this very session the pile has said it; else a session that goes on is newer than an alarm of hours ago.
+        if said is not None and session is not None and session == session_id:
+            return said
+        if self._further is not None:
+            further = self._further.vin_at(operator, station, connector, session_id)
+            if further is not None:
+                return further
+        # Another session is another car.
+        return said if session_id is None or session is None else None
 
     def place_of(self, vin: str) -> _Place | None:
         if self._further is not None and (place := self._further.place_of(vin)) is not None:

@@ -301,19 +301,26 @@ class Book:
 
 
 def placed(sighting: Sighting, bindings: Bindings) -> Sighting:
-    """Return the sighting with the car or the place that a session knows beside what the source said."""
-    if sighting.vin is None and sighting.operator is not None:
+    """Return the sighting with the car or the place that a session knows beside what the source said.
+
+    An operator that names a car and no pile, while the car charges at another one's, is not believed about the car: it
+    would be stopped, and its owner frightened, by whoever has a key.
+    """
+    if sighting.vin is None:
+        if sighting.operator is None:
+            return sighting
         vin = bindings.vin_at(sighting.operator, sighting.station, sighting.connector, sighting.session_id)
-        if vin is not None:
-            return msgspec.structs.replace(sighting, vin=vin)
-    elif sighting.vin is not None and sighting.operator is None:
-        place = bindings.place_of(sighting.vin)
-        if place is not None:
-            operator, station, connector, session_id = place
-            return msgspec.structs.replace(
-                sighting, operator=operator, station=station, connector=connector, session_id=session_id
-            )
-    return sighting
+        return sighting if vin is None else msgspec.structs.replace(sighting, vin=vin)
+    place = bindings.place_of(sighting.vin)
+    says_where = sighting.station is not None or sighting.session_id is not None
+    if place is None or (sighting.operator is not None and says_where):
+        return sighting
+    operator, station, connector, session_id = place
+    if sighting.operator is not None and sighting.operator != operator:
+        return msgspec.structs.replace(sighting, vin=None)
+    return msgspec.structs.replace(
+        sighting, operator=operator, station=station, connector=connector, session_id=session_id
+    )
 
 
 def _keys_of(about: Sighting | OpenCase) -> list[Key]:
@@ -329,8 +336,14 @@ def _keys_of(about: Sighting | OpenCase) -> list[Key]:
 
 
 def _is_other(case: OpenCase, sighting: Sighting) -> bool:
-    """Say whether a case about the same place is about another car or session than the sighting."""
+    """Say whether a case about the same place or car is about another car, operator or session than the sighting.
+
+    Each operator's pile is asked to stop by a case of its own: whoever speaks of a car first does not spare the pile
+    that it charges at.
+    """
     if case.vin is not None and sighting.vin is not None and case.vin != sighting.vin:
+        return True
+    if case.operator is not None and sighting.operator is not None and case.operator != sighting.operator:
         return True
     return (
         case.operator == sighting.operator

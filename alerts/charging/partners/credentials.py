@@ -3,6 +3,7 @@
 Source: OCPI 2.2.1-d2, 6 (versions), 7 (credentials).
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -101,7 +102,19 @@ def checked_url(url: Any, *, name: str, in_the_open: bool) -> str:
     schemes = ("https", "http") if in_the_open else ("https",)
     if parts.scheme not in schemes or not has_host or parts.username is not None or parts.fragment:
         raise wrong
+    if not in_the_open and _is_inside(str(parts.hostname)):
+        raise NotUnderstood(f"{name} is an address of a network of ours: name the host as others reach it")
     return url
+
+
+def _is_inside(host: str) -> bool:
+    """Say whether a host is this machine or of a private network, as far as its name says it."""
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
 
 
 def _operator(role: Any) -> str | None:

@@ -98,6 +98,7 @@ class Registrar:
             self._locked(conn, partner)
             if partner.ocpi_versions_url is None:
                 raise _not_registered()
+            _check_newest(key)
             values = {"partner_id": partner.partner_id, "now": now}
             conn.execute(sql.load(__package__, "revoke_ocpi_keys"), values)
             conn.execute(sql.load(__package__, "unregister_partner"), values)
@@ -215,6 +216,14 @@ def _check_state(partner: Partner, key: Key, *, is_first: bool) -> None:
         raise NotForNow("you are registered: PUT changes credentials", allowed=("GET", "PUT", "DELETE"))
     if not is_first and not is_registered:
         raise _not_registered()
+    if not is_first:
+        _check_newest(key)
+
+
+def _check_newest(key: Key) -> None:
+    # It goes on for what is in flight. Who rotates since it leaked is not to be put out by whoever has it.
+    if key.expires_at is not None:
+        raise NotAuthentic("the token was replaced: it tells of sessions for a while, and changes no credentials")
 
 
 def _about(partner: Partner, key: Key, theirs: Credentials) -> str:

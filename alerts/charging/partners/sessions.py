@@ -35,6 +35,8 @@ class Sessions:
         self._at: dict[Place, Session] = {}
         self._of_car: dict[str, Session] = {}
         self._stations: OrderedDict[tuple[str, str], str] = OrderedDict()
+        # When sessions ended: what comes late about one does not bring it back.
+        self._over: OrderedDict[Session, datetime] = OrderedDict()
         self._lock = threading.Lock()
 
     def restore(self, reports: Iterable[SessionReport]) -> None:
@@ -43,9 +45,16 @@ class Sessions:
             self.apply(report)
 
     def apply(self, report: SessionReport) -> None:
-        """Take what an operator says of a session; what is older than what is known changes nothing."""
+        """Take what an operator says of a session; what is older than what is known changes nothing.
+
+        What is over stays over. A number that is used again, for a session that began afterwards, is another session.
+        """
+        report = believed(report)
         key = (report.operator, report.session_id)
         with self._lock:
+            over_at = self._over.get(key)
+            if over_at is not None and (report.started_at is None or report.started_at <= over_at):
+                return
             known = self._open.get(key)
             if known is not None:
                 if report.said_at < known.said_at and report.ended_at is None:
@@ -61,6 +70,7 @@ class Sessions:
                 self._learn(report.operator, report.station, report.connector)
             if report.state in ("ended", "failed"):
                 self._forget(key)
+                self._end(key, report.ended_at or report.said_at)
                 return
             self._remember(key, report)
 
@@ -114,11 +124,24 @@ class Sessions:
         self._open[key] = report
         self._open.move_to_end(key)
         if report.connector is not None:
-            self._at[(report.operator, report.station or "", report.connector)] = key
-        if report.vin is not None:
+            place = (report.operator, report.station or "", report.connector)
+            if not self._is_newer(self._at.get(place), report):
+                self._at[place] = key
+        if report.vin is not None and not self._is_newer(self._of_car.get(report.vin), report):
             self._of_car[report.vin] = key
         while len(self._open) > self._most:
             self._forget(next(iter(self._open)))
+
+    def _is_newer(self, other: Session | None, report: SessionReport) -> bool:
+        """Say whether another session that goes on began after the one of a report."""
+        found = self._open.get(other) if other is not None else None
+        return found is not None and _began(found) > _began(report)
+
+    def _end(self, key: Session, at: datetime) -> None:
+        self._over[key] = at
+        self._over.move_to_end(key)
+        while len(self._over) > self._most:
+            self._over.popitem(last=False)
 
     def _forget(self, key: Session) -> None:
         gone = self._open.pop(key, None)
@@ -132,6 +155,17 @@ class Sessions:
             del self._of_car[gone.vin]
 
 
+def believed(report: SessionReport) -> SessionReport:
+    """Return a report that was not said after it was received: a clock ahead would hold every later word back."""
+    if report.said_at <= report.received_at:
+        return report
+    return msgspec.structs.replace(report, said_at=report.received_at)
+
+
+def _began(report: SessionReport) -> tuple[datetime, datetime]:
+    return report.started_at or report.said_at, report.said_at
+
+
 def known_vin(said: str | None) -> str | None:
     """Return a VIN as it is stored, None when it is none: some piles send zeros or a licence plate."""
     vin = (said or "").strip().upper()
@@ -142,7 +176,7 @@ def store(conn: Connection, reports: Iterable[SessionReport]) -> None:
     """Write what operators say of sessions, role "alerts"."""
     statement = sql.load(__package__, "upsert_session")
     for report in reports:
-        conn.execute(statement, msgspec.structs.asdict(report))
+        conn.execute(statement, msgspec.structs.asdict(believed(report)))
 
 
 def open_sessions(conn: Connection, *, since: datetime) -> list[SessionReport]:

@@ -144,6 +144,10 @@ def test_a_put_rotates_both_tokens_without_a_gap(world: World, operator: OcpiOpe
     assert stopper is not None
     stopper.stop(stop_request(), timeout_s=5)
     assert operator.asked[-1][1] == "token-b2"
+    # Whoever found the one before cannot put its owner out.
+    assert code(ask(world, "PUT", PATH, first, operator.credentials("token-b3"))) == (401, 2000)
+    assert code(ask(world, "DELETE", PATH, first)) == (401, 2000)
+    assert code(ask(world, "PUT", ADDRESS, second, SESSION)) == (200, 1000)
     later(world, hours=1)
     assert code(ask(world, "PUT", ADDRESS, first, SESSION)) == (401, 2000)
     assert code(ask(world, "PUT", ADDRESS, second, SESSION)) == (200, 1000)

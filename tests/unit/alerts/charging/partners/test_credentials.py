@@ -35,6 +35,12 @@ def test_an_address_that_is_not_to_be_asked_is_refused(url):
         checked_url(url, name="url", in_the_open=False)
 
 
+@pytest.mark.parametrize("host", ["localhost:9200", "169.254.169.254", "10.0.0.5", "[::1]", "127.0.0.1", "db.internal"])
+def test_an_address_inside_a_network_is_not_asked_for_somebody_outside(host):
+    with pytest.raises(NotUnderstood, match="as others reach it"):
+        checked_url(f"https://{host}/", name="url", in_the_open=False)
+
+
 def test_on_one_machine_an_address_may_be_without_tls():
     for in_the_open, url in ((False, "https://alf.example:8443/v"), (True, "http://127.0.0.1:9/v")):
         assert checked_url(url, name="url", in_the_open=in_the_open) == url

@@ -79,3 +79,33 @@ def test_memory_is_bounded():
 )
 def test_only_a_vin_is_a_vin(said, vin):
     assert known_vin(said) == vin
+
+
+def test_what_comes_late_about_a_session_that_is_over_does_not_bring_it_back():
+    known = Sessions()
+    known.apply(_report())
+    known.apply(_report(after_s=60, state="ended", ended_at=AT + timedelta(seconds=60)))
+    known.apply(_report("T2", after_s=90, started_at=AT + timedelta(seconds=90), vin="LFWA0000000000002"))
+    known.apply(_report(after_s=30))
+    assert known.session_at("star", "S1", "1") == "T2"
+    assert known.vin_at("star", "S1", "1", None) == "LFWA0000000000002"
+    assert known.place_of(VIN) is None
+    # Some operators count their sessions anew: one that began afterwards is another.
+    known.apply(_report(after_s=900, started_at=AT + timedelta(seconds=900)))
+    assert known.vin_at("star", "S1", "1", "T1") == VIN
+
+
+def test_a_session_that_began_before_takes_no_place_from_one_that_began_after():
+    known = Sessions()
+    known.apply(_report("T2", after_s=90, started_at=AT + timedelta(seconds=90), vin="LFWA0000000000002"))
+    known.apply(_report("T1", after_s=120))
+    assert known.session_at("star", "S1", "1") == "T2"
+    known.apply(_report("T2", after_s=130, state="ended", ended_at=AT + timedelta(seconds=130)))
+    assert known.session_at("star", "S1", "1") is None
+
+
+def test_a_clock_that_is_ahead_holds_no_later_word_back():
+    known = Sessions()
+    known.apply(_report(said_at=AT + timedelta(days=300)))
+    known.apply(_report(after_s=10, vin="LFWA0000000000002"))
+    assert known.vin_at("star", "S1", "1", "T1") == "LFWA0000000000002"
