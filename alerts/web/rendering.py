@@ -1,5 +1,6 @@
 """Turns values into pages: templates, language, times as people say them."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from alerts.access.roles import Caller
 from config.i18n import LANGUAGES, Translate, translator
 
 LANGUAGE_COOKIE = "language"
+_HAN = re.compile("[\u4e00-\u9fff]")
 PLOTLY_SCRIPT = f"/vendor/plotly-{version('plotly')}.min.js"
 
 
@@ -91,7 +93,7 @@ def language_of(request: Request) -> str | None:
 
 def sentence(text: str) -> str:
     """Return a phrase as a sentence of its own: the first letter large, a full stop at the end."""
-    stop = "。" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else "."
+    stop = "。" if _HAN.search(text) else "."
     return f"{capital(text)}{stop}" if text else ""
 
 
