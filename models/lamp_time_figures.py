@@ -51,7 +51,11 @@ class Told:
 
 def lamp_time_figures(fleets: Iterable[Told], modes: Iterable[str]) -> dict[str, LampTimeFigures]:
     """Return how good the days to the lamp were: "all", and by fault mode. Modes whose models say none are left out."""
-    rows = pd.concat([_hits(fleet) for fleet in fleets], ignore_index=True)
+    # A fleet of which nothing was said has columns of no type.
+    hits = [_hits(fleet) for fleet in fleets if not fleet.said.empty]
+    if not hits:
+        return {"all": LampTimeFigures(vehicles=0)}
+    rows = pd.concat(hits, ignore_index=True)
     found = {"all": _figures(rows), **{mode: _figures(rows[rows["fault_mode"] == mode]) for mode in modes}}
     return {name: one for name, one in found.items() if one.vehicles or name == "all"}
 

@@ -32,7 +32,12 @@ def cluster():
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
     ) as running:
         yield running
 
@@ -154,7 +159,7 @@ main()
 def test_a_worker_without_forewarn_is_named(database):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=50) as empty:
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50) as empty:
         command = [sys.executable, "-c", _WITHOUT, empty.scheduler_address, "--no-nanny", "--no-dashboard"]
         worker = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.DEVNULL)
         try:

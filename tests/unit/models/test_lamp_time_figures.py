@@ -70,4 +70,10 @@ def test_a_mode_that_says_no_days_and_a_fleet_without_hits_have_no_figures():
     assert lamp_time_figures([told([(1, "tyre_leak", 20, (nan, nan, nan))])], ["tyre_leak"]) == {
         "all": LampTimeFigures(vehicles=0)
     }
-    assert lamp_time_figures([told([])], ["tyre_leak"]) == {"all": LampTimeFigures(vehicles=0)}
+    nothing = told([])
+    assert lamp_time_figures([nothing], ["tyre_leak"]) == {"all": LampTimeFigures(vehicles=0)}
+    # Beside one of which something was said, and warned of without days.
+    some = told([(1, "tyre_leak", 20, (8.0, 5.0, 12.0))])
+    silent = Told(some.judged, pd.DataFrame(columns=nothing.said.columns))
+    assert lamp_time_figures([silent, some], ["tyre_leak"])["all"].vehicles == 1
+    assert lamp_time_figures([silent], ["tyre_leak"]) == {"all": LampTimeFigures(vehicles=0)}
