@@ -109,6 +109,7 @@ def checked_url(url: Any, *, name: str, in_the_open: bool) -> str:
 
 def _is_inside(host: str) -> bool:
     """Say whether a host is this machine or of a private network, as far as its name says it."""
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:

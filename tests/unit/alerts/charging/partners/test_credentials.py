@@ -35,7 +35,9 @@ def test_an_address_that_is_not_to_be_asked_is_refused(url):
         checked_url(url, name="url", in_the_open=False)
 
 
-@pytest.mark.parametrize("host", ["localhost:9200", "169.254.169.254", "10.0.0.5", "[::1]", "127.0.0.1", "db.internal"])
+@pytest.mark.parametrize(
+    "host", ["localhost:9200", "localhost.", "169.254.169.254", "10.0.0.5", "[::1]", "127.0.0.1", "db.internal"]
+)
 def test_an_address_inside_a_network_is_not_asked_for_somebody_outside(host):
     with pytest.raises(NotUnderstood, match="as others reach it"):
         checked_url(f"https://{host}/", name="url", in_the_open=False)
