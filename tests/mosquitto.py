@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 
+from forewarn.embedded.ports import free_ports
 from tests.conftest import missing
 
 _START_TIMEOUT_S = 10
@@ -96,18 +97,6 @@ def mosquitto(folder: Path, configuration: str = "", *, ports: Sequence[int] = (
         yield broker
     finally:
         broker.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; they are chosen together, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
 
 
 def _program() -> str:

@@ -1,13 +1,51 @@
 """TCP ports on 127.0.0.1."""
 
+import secrets
 import socket
+from pathlib import Path
+
+# Below are ports that need rights or are well known to be something else's. From a number on, which Linux tells, are
+# those that connections are given: one of them would take a chosen port before it is listened on.
+_LOWEST, _LEAST_BEYOND, _USUAL_BEYOND = 20_000, 21_000, 32_768
+_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_TRIES = 1000
 
 
 def free_port() -> int:
-    """Return a port nobody listens on now; someone may take it before it is used."""
+    """Return a port nobody uses now, as of ``free_ports``."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports side by side that nobody uses now; another server may take one before it is used.
+
+    Raises : OSError, when so many are not free anywhere
+    """
+    beyond = _first_of_connections()
+    for _ in range(_TRIES):
+        first = _LOWEST + secrets.randbelow(beyond - count - _LOWEST + 1)
+        ports = list(range(first, first + count))
+        if not any(_is_used(port) for port in ports):
+            return ports
+    raise OSError(f"no {count} free ports side by side were found on 127.0.0.1 from {_LOWEST} to {beyond}")
+
+
+def _first_of_connections() -> int:
+    try:
+        first = int(_CONNECTIONS.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        first = 0
+    # Where connections may use nearly all ports, one is as good as another.
+    return first if first >= _LEAST_BEYOND else _USUAL_BEYOND
+
+
+def _is_used(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def is_taken(port: int) -> bool:

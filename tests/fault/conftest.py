@@ -9,12 +9,13 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+from forewarn.embedded.ports import free_ports
 from ingest.store.migrate import migrate
 from tests.fault.ledger import Ledger, read_ledger
 from tests.fault.load import Batch, vin_of
 from tests.fault.scene import Workers
 from tests.fault.server import Server
-from tests.mosquitto import Mosquitto, free_ports, mosquitto
+from tests.mosquitto import Mosquitto, mosquitto
 
 MOST_MIB = 300
 # What a broker needs in order to lose nothing of a consumer that is away: no limit but the disk, and a file.

@@ -11,7 +11,8 @@ import urllib.request
 import pytest
 
 from forewarn import cli
-from tests.mosquitto import free_ports, mosquitto
+from forewarn.embedded.ports import free_ports
+from tests.mosquitto import mosquitto
 
 
 @pytest.fixture
@@ -68,9 +69,10 @@ def test_a_broker_that_is_not_there_is_one_line(monkeypatch, capsys, tmp_path):
 
 def test_ingest_warns_at_its_start_and_serves_figures(broker, database, monkeypatch):
     broker()
-    (port,) = free_ports(1)
+    # The lane of charging has the port after that of everything else.
+    ports = free_ports(2)
     monkeypatch.setenv("FOREWARN_DATABASE__DSN", database)
-    monkeypatch.setenv("FOREWARN_INGEST__METRICS_PORT", str(port))
+    monkeypatch.setenv("FOREWARN_INGEST__METRICS_PORT", str(ports[0]))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "forewarn", "ingest", "run"],
         env=os.environ,
@@ -79,8 +81,8 @@ def test_ingest_warns_at_its_start_and_serves_figures(broker, database, monkeypa
         start_new_session=True,
     )
     try:
-        for number, lane in ((port, "bulk"), (port + 1, "charging")):
-            _until_connected(number, lane, process)
+        for port, lane in zip(ports, ("bulk", "charging"), strict=True):
+            _until_connected(port, lane, process)
     finally:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)

@@ -11,11 +11,12 @@ import pytest
 from config.errors import UserMistake
 from config.settings import MqttSettings
 from forewarn import cli
+from forewarn.embedded.ports import free_ports
 from forewarn.republish import replay_dead_letters
 from ingest import topics
 from ingest.store.connection import connect
 from ingest.store.dead_letters import Selection, get, newest_id
-from tests.mosquitto import free_ports, mosquitto
+from tests.mosquitto import mosquitto
 
 VIN = "LFWA0000000000001"
 SPEED = "Vehicle.Speed"

@@ -15,8 +15,8 @@ import pytest
 
 from alerts.access.roles import Role
 from forewarn import cli
+from forewarn.embedded.ports import free_ports
 from tests.certificates import Authority
-from tests.mosquitto import free_ports
 from tests.signing_in import add_account
 
 

@@ -13,6 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from config.settings import MqttSettings
+from forewarn.embedded.ports import free_ports
 from ingest.broker_check import broker_warnings
 from ingest.consumer import Consumer
 from ingest.inbox import Inbox, Message
@@ -20,7 +21,7 @@ from ingest.queue_probe import probe_queue
 from ingest.tls import CertificateUnusable, tls_context
 from tests.certificates import Authority
 from tests.conftest import ROOT
-from tests.mosquitto import Mosquitto, free_ports, mosquitto
+from tests.mosquitto import Mosquitto, mosquitto
 
 # paho leaves the socket of a handshake that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

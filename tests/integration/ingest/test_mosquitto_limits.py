@@ -10,10 +10,11 @@ from paho.mqtt import subscribe
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from config.settings import MqttSettings
+from forewarn.embedded.ports import free_ports
 from ingest.broker_check import BrokerLimits, broker_warnings, read_limits, warnings_about
 from ingest.probe_session import BrokerSilent, ProbeSession
 from ingest.queue_probe import ProbeResult, probe_queue
-from tests.mosquitto import Mosquitto, free_ports, mosquitto
+from tests.mosquitto import Mosquitto, mosquitto
 
 LIFTED = "max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 10000"
 

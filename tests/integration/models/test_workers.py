@@ -11,6 +11,7 @@ import pytest
 
 from config.errors import UserMistake
 from config.faults import fault_modes
+from forewarn.embedded.ports import free_ports
 from forewarn.workers import workers_on
 from forewarn.workers.dask import ClusterLost, NoCluster, OtherCode, _Sealed
 from forewarn.workers.processes import ProcessLost
@@ -22,7 +23,6 @@ from models.training import train
 from models.watched import features_of
 from models.workers import Here
 from tests.integration.models.conftest import END
-from tests.mosquitto import free_ports
 
 MODE = fault_modes()["lv_battery"]
 

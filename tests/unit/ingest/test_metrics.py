@@ -6,10 +6,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import IngestSettings
+from forewarn.embedded.ports import free_ports
 from ingest.inbox import Inbox, Message
 from ingest.metrics import MetricsPortTaken, WorkerMetrics, port_of, served
 from ingest.writer import Outcome
-from tests.mosquitto import free_ports
 
 
 def _scraped(port):
