@@ -1,6 +1,6 @@
 """Voltages and temperatures inside the packs: every cell its own, and the one that is faulty."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,12 @@ from forewarn.simulator.sampling import Samples
 
 # A cell that leaks meets balancing, which bleeds the others down to it while the car charges (A).
 _BALANCING_A = 0.06
+# A board balances so many neighbours, from … to. In half of the packs boards bleed their cells unevenly: by up to this
+# share of what the leaking cell is behind, so that whole modules move apart with it.
+_BOARD_CELLS = (6, 24)
+_UNEVEN_SHARE, _MOST_BLED = 0.5, 0.8
+# So many packs have a module that was replaced, and this is by how much its charge is off, from … to.
+_REPLACED_SHARE, _REPLACED_OFF = 0.02, (0.01, 0.04)
 # By how many times the capacity per hour a joint is loaded when its drop is what the lamp is about.
 _PEAK_C = 1.1
 LAMP_SPREAD_V = 0.3
@@ -37,6 +43,7 @@ class Pack:
     probe_c     : (probes,) how much warmer a probe is than the pack's mean, at rest, and …
     probe_k     : (probes,) … for each C-rate of load
     recovering  : charge cell 0 falls behind and regains by balancing, share: a healthy car that looks ill for a while
+    bled        : (cells,) share of what a leaking cell is behind that balancing takes from each cell
     """
 
     soh: float
@@ -47,6 +54,7 @@ class Pack:
     probe_c: NDArray[np.float64]
     probe_k: NDArray[np.float64]
     recovering: float = 0.0
+    bled: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 class CellFaults(NamedTuple):
@@ -95,7 +103,7 @@ def draw_pack(
         cell = rng.integers(model.cells)
         offset[cell] -= rng.uniform(0.025, 0.06)
         resistance[cell] *= rng.uniform(1.1, 1.5)
-    return Pack(
+    pack = Pack(
         soh=rng.uniform(0.74, 0.82) if old else rng.uniform(0.86, 1.0),
         offset=offset,
         capacity=np.clip(rng.normal(1.0, 0.008 * apart, (model.parallel, model.cells)).mean(axis=0), 0.95, 1.05),
@@ -105,6 +113,20 @@ def draw_pack(
         probe_k=np.abs(rng.normal(0.0, 1.6, model.probes)) * warmest,
         recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
     )
+    return _with_boards(pack, rng)
+
+
+def _with_boards(pack: Pack, rng: np.random.Generator) -> Pack:
+    """Return the pack with what its boards do to neighbours, and perhaps with a module from another pack."""
+    cells = len(pack.offset)
+    board = np.arange(cells) // int(rng.integers(_BOARD_CELLS[0], _BOARD_CELLS[1] + 1))
+    boards = int(board[-1]) + 1 if cells else 0
+    bled = rng.uniform(0.0, _MOST_BLED, boards) if rng.random() < _UNEVEN_SHARE else np.zeros(boards)
+    offset = pack.offset
+    if boards and rng.random() < _REPLACED_SHARE:
+        off = rng.uniform(*_REPLACED_OFF) * rng.choice((-1.0, 1.0))
+        offset = np.where(board == rng.integers(boards), offset + off, offset)
+    return replace(pack, offset=offset, bled=bled[board])
 
 
 def current_split(mohm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,6 +172,8 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
             _recover(true_v[rows], slope[rows], samples.t_s[rows], pack.recovering)
         cell = int(faults.place[car])
         if behind[rows].any():
+            if pack.bled.any():
+                true_v[rows] += _bled_v(chemistry, pack.bled, state.soc[rows], behind[rows])
             charge = state.soc[rows] + pack.offset[cell] - behind[rows]
             charge += (1.0 - state.soc[rows]) * (1.0 - 1.0 / pack.capacity[cell])
             drop = loaded_a[rows] * pack.resistance[cell] / 1000
@@ -170,6 +194,16 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
         sensed_v[row, wired] += drift.astype(np.float32)
         sensed_v[row, (wired + 1) % model.cells] -= drift.astype(np.float32)
     return Cells(true_v, sensed_v, drift, probe_c)
+
+
+def _bled_v(
+    chemistry: Chemistry, bled: NDArray[np.float64], soc: NDArray[np.float64], behind: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return how much lower (V) each cell stands for what balancing took from it: (n, cells)."""
+    full = open_circuit_v(chemistry, soc)
+    shares, of_cell = np.unique(bled, return_inverse=True)
+    lower = [open_circuit_v(chemistry, np.maximum(soc - share * behind, 0.0)) - full for share in shares]
+    return np.column_stack(lower).astype(np.float32)[:, of_cell]
 
 
 def _leak_a(state: PackState, faults: CellFaults, samples: Samples, rows: slice, car: int) -> NDArray[np.float64]:

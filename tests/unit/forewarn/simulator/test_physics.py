@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.simulator.car_models import MODELS
-from forewarn.simulator.cells import current_split
+from forewarn.simulator.cells import current_split, draw_pack
 from forewarn.simulator.charge_curve import charged, charging_hours
 from forewarn.simulator.climate import Climate
 from forewarn.simulator.faults import FaultPlan
@@ -146,6 +146,37 @@ def test_a_leaking_cell_is_behind_at_rest_and_a_bad_joint_only_under_load(live):
         calm, loaded = np.abs(block.packs.current_a) < 2, block.packs.current_a < -40
         assert (np.median(behind[late & calm]) > 0.03) == at_rest
         assert np.median(behind[late & loaded]) > 0.03
+
+
+def test_boards_that_bleed_unevenly_move_whole_modules_apart_and_the_leaking_cell_stays_the_lowest(live):
+    seen = []
+    for seed in range(12):
+        block = live("Forewarn E2", plan=fault("hv_self_discharge", strength=1.0), seed=seed)
+        bled = block.parts[0].pack.bled
+        late = (block.samples.t_s > 20 * DAY_S) & (np.abs(block.packs.current_a) < 2) & (block.packs.soc > 0.3)
+        late &= block.samples.t_s < next((lamp.on_s for lamp in block.lives[0].lamps), np.inf)
+        volts = np.median(block.cells.true_v[late], axis=0)
+        others = np.delete(np.arange(len(volts)), 7)
+        assert volts[7] < volts[others].min()
+        # Where boards bleed alike, cells differ by what they are; else by board, the more the more is taken.
+        seen.append((bled.any(), float(np.ptp(volts[others]))))
+        if bled.any():
+            assert np.corrcoef(volts[others], bled[others])[0, 1] < -0.8
+            assert len(np.unique(bled)) < len(bled) / 5
+    even, uneven = ([spread for apart, spread in seen if apart == which] for which in (False, True))
+    assert min(len(even), len(uneven)) >= 2
+    assert np.median(uneven) > 1.5 * np.median(even)
+
+
+def test_few_packs_have_a_module_from_another_one():
+    model = next(model for model in MODELS if model.name == "Forewarn E2")
+    packs = [draw_pack(model, np.random.default_rng(seed)) for seed in range(1500)]
+    apart = 0
+    for pack in packs:
+        six_together = np.convolve(pack.offset, np.full(6, 1 / 6), mode="valid")
+        ordinary = 1.48 * np.median(np.abs(pack.offset - np.median(pack.offset)))
+        apart += bool(np.abs(six_together).max() > 2 * ordinary)
+    assert 0.008 * len(packs) < apart < 0.03 * len(packs)
 
 
 def test_a_corroded_wire_moves_two_neighbours_apart_and_leaves_the_pack_voltage(live):
