@@ -18,6 +18,7 @@ import structlog
 
 from config.errors import UserMistake
 from config.quantities import named
+from models.calibration import Calibration
 from models.features import REGIMES, Feature, Kind, from_table
 from models.reference import Reference
 from models.remaining import Bands, Remaining
@@ -128,10 +129,13 @@ class LoadedModel:
         about = self.meta.lamp_time
         if about is None or self.members is None:
             return None
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
         members = _trusted(_LAMP_TIME_FILE, self.members, self.meta.mode)
         if not isinstance(members, list) or not members:
             raise ModelFileUntrusted(f"{_LAMP_TIME_FILE} holds no models: {what_instead(self.meta.mode)}")
         for member in members:
+            _check_kind(_LAMP_TIME_FILE, member, HistGradientBoostingRegressor, self.meta.mode)
             _check_columns(_LAMP_TIME_FILE, member, about.columns, self.meta.mode)
         return Remaining(tuple(members), tuple(about.columns), about.cap_d, about.coverage, about.bands)
 
@@ -233,6 +237,7 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
     Raises : NoModel, ModelFileUntrusted, ModelOutdated
     """
     import sklearn
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
     meta = read_meta(data_dir, mode, version)
     file = _folder(data_dir, mode, version) / _MODEL_FILE
@@ -241,7 +246,9 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
         raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
     _check_versions(meta, {"scikit-learn": sklearn.__version__})
     features = _features_of(meta)
+    _check_calibration(file.with_name(_META_FILE), meta)
     estimator = _trusted(file, content, mode)
+    _check_kind(file, estimator, HistGradientBoostingClassifier, mode)
     _check_columns(file, estimator, [feature.name for feature in features], mode)
     return LoadedModel(meta, estimator, features, _members_of(meta, file.with_name(_LAMP_TIME_FILE)))
 
@@ -273,6 +280,26 @@ def _trusted(file: Path | str, content: bytes, mode: str) -> Any:
             raise ModelFileUntrusted(
                 f"{file} holds {', '.join(untrusted)}: delete it, then {what_instead(mode)}"
             ) from error
+        except Exception as error:
+            # What was never written by skops makes it fail in any way it likes.
+            raise ModelFileUntrusted(
+                f"{file} holds no model ({type(error).__name__}): delete it, then {what_instead(mode)}"
+            ) from error
+
+
+def _check_kind(file: Path | str, estimator: Any, kind: type, mode: str) -> None:
+    """Make sure of what is asked for predictions: skops trusts estimators that no model of ours is."""
+    if type(estimator) is not kind:
+        raise ModelFileUntrusted(
+            f"{file} holds a {type(estimator).__name__} and no {kind.__name__}: delete it, then {what_instead(mode)}"
+        )
+
+
+def _check_calibration(file: Path, meta: TrainedModel) -> None:
+    try:
+        msgspec.convert(meta.parameters.get("calibration", {}), Calibration)
+    except msgspec.ValidationError as error:
+        raise ModelFileUntrusted(f"{file} holds no calibration ({error}): {what_instead(meta.mode)}") from error
 
 
 def _check_columns(file: Path | str, estimator: Any, columns: Sequence[str], mode: str) -> None:

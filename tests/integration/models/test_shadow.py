@@ -1,5 +1,7 @@
 """A challenger scores in the shadow; flagged cars that are held out are not called."""
 
+import hashlib
+import pickle
 from datetime import timedelta
 
 import msgspec
@@ -159,3 +161,16 @@ def test_nobody_is_held_out_of_what_endangers_people(models_conn, trained, monke
     monkeypatch.setattr(holdout, "fault_modes", lambda: dangerous)
     assert score(models_conn, as_of=END, data_dir=trained, holdout_share=1.0).held_out == {}
     assert not any(one.held_out for one in flagged_predictions(models_conn))
+
+
+def test_a_challenger_that_is_no_model_stands_in_nobodys_way(models_conn, trained, champion):
+    another(trained, "20260418-b")
+    folder = trained / "models" / "lv_battery" / "20260418-b"
+    content = pickle.dumps({"a pickle": "in disguise"})
+    (folder / "model.skops").write_bytes(content)
+    about = msgspec.json.decode((folder / "meta.json").read_bytes())
+    about["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "meta.json").write_bytes(msgspec.json.encode(about))
+    result = score(models_conn, as_of=END, data_dir=trained)
+    assert result.scored["lv_battery"] > 0
+    assert result.shadow == {}

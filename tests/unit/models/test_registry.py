@@ -1,5 +1,8 @@
+import hashlib
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -7,7 +10,7 @@ import pandas as pd
 import pytest
 import sklearn
 import skops.io
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from models.features import Feature, as_table
@@ -217,3 +220,56 @@ def test_names_cannot_leave_the_folder(tmp_path, version):
 
 def test_an_empty_folder_has_no_models(tmp_path):
     assert list_models(tmp_path) == []
+
+
+def in_its_place(folder, content):
+    """Put other content in the place of a model, with its hash."""
+    (folder / "model.skops").write_bytes(content)
+    about = msgspec.json.decode((folder / "meta.json").read_bytes())
+    about["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "meta.json").write_bytes(msgspec.json.encode(about))
+
+
+class RunsCode:
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "nothing", "an archive of nothing"])
+def test_what_is_no_model_at_all_is_refused_even_with_the_right_hash(tmp_path, folder, kind):
+    trace = tmp_path / "code-ran"
+    contents = {
+        "pickle": pickle.dumps(RunsCode(trace)),
+        "nothing": b"",
+        "an archive of nothing": b"PK\x05\x06" + bytes(18),
+    }
+    in_its_place(folder, contents[kind])
+    with pytest.raises(ModelFileUntrusted, match=r"holds no model.*forewarn train"):
+        load_model(tmp_path, "lv_battery", folder.name)
+    assert not trace.exists()
+
+
+def test_another_kind_of_estimator_is_refused_even_with_the_right_hash(tmp_path, folder):
+    table = rows()
+    in_its_place(folder, skops.io.dumps(HistGradientBoostingRegressor(max_iter=2).fit(table, table.iloc[:, 0])))
+    with pytest.raises(ModelFileUntrusted, match=r"HistGradientBoostingRegressor.*forewarn train"):
+        load_model(tmp_path, "lv_battery", folder.name)
+
+
+def test_members_that_cannot_say_when_are_refused(tmp_path):
+    made = msgspec.structs.replace(
+        lamp_time(),
+        members=(HistGradientBoostingClassifier(max_iter=2).fit(rows().iloc[:, :1], rows().iloc[:, 0] < 0),),
+    )
+    saved = save_model(estimator(), meta(), data_dir=tmp_path, lamp_time=made)
+    with pytest.raises(ModelFileUntrusted, match="HistGradientBoostingClassifier"):
+        _ = load_model(tmp_path, saved.mode, saved.version).lamp_time
+
+
+def test_a_calibration_that_is_none_is_refused_when_the_model_is_loaded(tmp_path):
+    saved = save_model(estimator(), meta(parameters={"calibration": "none"}), data_dir=tmp_path)
+    with pytest.raises(ModelFileUntrusted, match=r"calibration.*forewarn train"):
+        load_model(tmp_path, saved.mode, saved.version)
