@@ -75,17 +75,20 @@ def scored_rows(mode: FaultMode, rows: pd.DataFrame, lamps: pd.DataFrame, vehicl
 
 
 def _lit(episodes: pd.DataFrame, rows: pd.Index) -> NDArray[np.bool_]:
-    """Say of which rows the lamp is on or was in the weeks before, as ``quiet_vehicles`` says of one day."""
+    """Say of which rows the lamp is on or was in the weeks before, by what was known then of one that told it later.
+
+    With lamps that were all known it is what ``quiet_vehicles`` says of one day.
+    """
     lit = np.zeros(len(rows), dtype=bool)
     vehicle_id = rows.get_level_values("vehicle_id").to_numpy()
     as_of = rows.get_level_values("as_of").to_numpy().astype("datetime64[ns]")
     order = np.argsort(vehicle_id, kind="stable")
     owner = vehicle_id[order]
-    until = episodes["off_at"] + timedelta(days=QUIET_D)
-    for vehicle, on_at, over_at in zip(episodes["vehicle_id"], _naive(episodes["on_at"]), _naive(until), strict=True):
+    over = np.maximum(_naive(episodes["off_at"] + timedelta(days=QUIET_D)), _naive(episodes["off_known_at"]))
+    for vehicle, on_at, over_at in zip(episodes["vehicle_id"], _naive(episodes["on_known_at"]), over, strict=True):
         own = order[np.searchsorted(owner, vehicle) : np.searchsorted(owner, vehicle, side="right")]
-        over = np.zeros(len(own), dtype=bool) if np.isnat(over_at) else over_at < as_of[own]
-        lit[own] |= (on_at < as_of[own]) & ~over
+        out = np.zeros(len(own), dtype=bool) if np.isnat(over_at) else over_at < as_of[own]
+        lit[own] |= (on_at < as_of[own]) & ~out
     return lit
 
 

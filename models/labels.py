@@ -23,19 +23,31 @@ def lamps_of(mode: FaultMode, lamps: pd.DataFrame) -> pd.DataFrame:
     """Return when each lamp of one fault mode was lit.
 
     lamps   : DataFrame (n_events) as of ``ingest.store.events.lamps``: vehicle_id, ts, received_at, code, state, level
-    Returns : DataFrame (n_episodes, 3): vehicle_id, on_at, off_at (UTC; NaT while it is still on), by vehicle and time
+    Returns : DataFrame (n_episodes, 5): vehicle_id, on_at, off_at (UTC; NaT while it is still on), and from when on
+              either is known, since what a car tells may come days later; by vehicle and time
     """
     events = lamps[lamps["code"].isin(mode.lamps)].sort_values(["vehicle_id", "code", "ts"], kind="stable")
     on = (events["state"] == "on").to_numpy()
     owner = events.groupby(["vehicle_id", "code"], sort=False).ngroup().to_numpy()
     begins = np.ones(len(events), dtype=bool)
     begins[1:] = (owner[1:] != owner[:-1]) | (on[1:] != on[:-1])
+    # Known is a report that has come, and whose time is not still to come by a clock that ran ahead.
+    known_at = events["ts"].where(events["ts"] > events["received_at"], events["received_at"])
     # A lamp that is reported on again and again is one episode; it ends with the first "off".
+    events = events.assign(known_at=known_at.groupby(np.cumsum(begins)).transform("min"))
     edges, on, owner = events[begins], on[begins], owner[begins]
     same_lamp = np.zeros(len(edges), dtype=bool)
     same_lamp[:-1] = owner[1:] == owner[:-1]
-    off_at = edges["ts"].shift(-1).where(same_lamp)
-    episodes = pd.DataFrame({"vehicle_id": edges["vehicle_id"], "on_at": edges["ts"], "off_at": off_at})[on]
+    following = edges[["ts", "known_at"]].shift(-1)
+    episodes = pd.DataFrame(
+        {
+            "vehicle_id": edges["vehicle_id"],
+            "on_at": edges["ts"],
+            "off_at": following["ts"].where(same_lamp),
+            "on_known_at": edges["known_at"],
+            "off_known_at": following["known_at"].where(same_lamp),
+        }
+    )[on]
     return episodes.sort_values(["vehicle_id", "on_at"], kind="stable").reset_index(drop=True)
 
 

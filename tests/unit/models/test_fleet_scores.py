@@ -54,6 +54,26 @@ def test_a_mode_is_not_scored_while_its_lamp_shines_nor_in_the_weeks_after():
     assert scored.xs(1, level="vehicle_id").sum() == 70 - (22 + QUIET_D - 20)
 
 
+def test_a_lamp_that_was_told_of_late_is_not_known_before():
+    events = lamps(
+        [(1, day(20), "lv_battery", "on"), (1, day(22), "lv_battery", "off"), (2, day(30), "lv_battery", "on")]
+    )
+    # The car was out of reach for a week when its lamp came on, and again when it went out.
+    events["received_at"] += pd.to_timedelta([7, 40, 0], unit="D")
+    days = [day(at) for at in range(70)]
+    index = pd.MultiIndex.from_product(
+        [pd.to_datetime([at.replace(tzinfo=None) for at in days]), [1, 2]], names=["as_of", "vehicle_id"]
+    )
+    vehicles = pd.DataFrame({"vehicle_id": [1, 2], "powertrain": "ice"})
+    scored = pd.Series(scored_rows(MODE, pd.DataFrame({"x": 1.0}, index=index), events, vehicles), index=index)
+    for at in days:
+        rows = scored.xs(pd.Timestamp(at.replace(tzinfo=None)), level="as_of", drop_level=False)
+        then = events[events["received_at"] < at]
+        known = scored_rows(MODE, pd.DataFrame({"x": 1.0}, index=rows.index), then, vehicles)
+        assert rows.tolist() == known.tolist()
+    assert scored.xs(1, level="vehicle_id").to_numpy().nonzero()[0].tolist() == [*range(28), *range(63, 70)]
+
+
 def test_cars_that_cannot_have_the_fault_or_were_not_seen_are_not_scored():
     index = pd.MultiIndex.from_product([pd.to_datetime(["2026-03-05"]), [1, 2, 3]], names=["as_of", "vehicle_id"])
     rows = pd.DataFrame({"x": [1.0, np.nan, 1.0]}, index=index)
