@@ -8,4 +8,6 @@ FROM unnest(%s::bigint[], %s::text[], %s::real[], %s::real[], %s::text[], %s::js
 ON CONFLICT (vehicle_id, fault_mode, as_of, model_version) DO UPDATE
 SET run_id = excluded.run_id, scored_at = excluded.scored_at, probability = excluded.probability,
     threshold = excluded.threshold, reasons = excluded.reasons, days_to_lamp = excluded.days_to_lamp,
-    days_to_lamp_low = excluded.days_to_lamp_low, days_to_lamp_high = excluded.days_to_lamp_high;
+    days_to_lamp_low = excluded.days_to_lamp_low, days_to_lamp_high = excluded.days_to_lamp_high
+-- A scoring that took longer than one begun after it has nothing newer to say.
+WHERE prediction.run_id <= excluded.run_id;

@@ -1,4 +1,6 @@
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from models.remaining import fit_remaining
 from models.scoring import explain_vehicle, load_champions, score
 from models.tables import NewPrediction, flagged_predictions, store_predictions
 from models.training import train
+from models.workers import Here
 from tests.integration.models.conftest import CARS, END, FAILING, WAITING, vin, write_readings
 
 
@@ -245,3 +248,25 @@ def test_any_car_can_be_explained_and_nothing_is_stored(models_conn, trained, fl
 def test_a_car_that_is_not_scored_says_why(models_conn, trained):
     with pytest.raises(NotEnoughData, match="car 999999 is not scored"):
         explain_vehicle(models_conn, 999_999, as_of=END, data_dir=trained)
+
+
+@dataclass(frozen=True)
+class AfterAnother(Here):
+    """Workers that begin only when another scoring of the same day has come and gone."""
+
+    dsn: str
+    folder: Path
+
+    def prepare(self, work):
+        with connect(self.dsn, role="models") as conn:
+            score(conn, as_of=END, data_dir=self.folder)
+        super().prepare(work)
+
+
+def test_a_scoring_that_was_overtaken_takes_nothing_from_the_one_begun_after_it(models_conn, trained, database):
+    score(models_conn, as_of=END, data_dir=trained)
+    flagged = {one.vehicle_id for one in flagged_predictions(models_conn)}
+    models_conn.rollback()
+    score(models_conn, as_of=END, data_dir=trained, workers=AfterAnother(models_conn, database, trained))
+    assert flagged
+    assert {one.vehicle_id for one in flagged_predictions(models_conn)} == flagged
