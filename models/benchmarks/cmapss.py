@@ -4,6 +4,7 @@ Source: A. Saxena, K. Goebel, D. Simon, N. Eklund, "Damage propagation modeling 
 simulation", PHM08, Denver 2008.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,8 @@ def _read_cycles(file: Path) -> pd.DataFrame:
     table.columns = pd.Index(_COLUMNS)
     if table.isna().any(axis=None):
         raise CmapssUnreadable(f"{file} has lines that end early: get the file again")
+    if not _whole(table[["unit", "cycle"]]):
+        raise CmapssUnreadable(f"{file} has units or cycles that are no whole numbers: get the file again")
     table = table.astype({"unit": np.int64, "cycle": np.int64}).sort_values(["unit", "cycle"], ignore_index=True)
     if not (table["cycle"] == table.groupby("unit").cumcount() + 1).all():
         raise CmapssUnreadable(f"{file} leaves cycles of a unit out: get the file again")
@@ -139,11 +142,19 @@ def _read_truth(folder: Path, name: str, *, units: int) -> Ints | None:
     table = _read_numbers(file)
     if table.shape != (units, 1):
         raise CmapssUnreadable(f"{file} has {table.shape[0]} lines and the test set {units} units: get the file again")
+    if not _whole(table):
+        raise CmapssUnreadable(f"{file} has cycles left that are no whole numbers: get the file again")
     return table[0].to_numpy(dtype=np.int64)
+
+
+def _whole(numbers: pd.DataFrame) -> bool:
+    """Say whether all are whole numbers, none below 0."""
+    values = numbers.to_numpy(dtype=np.float64)
+    return bool((np.isfinite(values) & (values >= 0) & (values == np.floor(values))).all())
 
 
 def _read_numbers(file: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(file, sep=r"\s+", header=None, dtype=np.float64)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         raise CmapssUnreadable(f"{file} is no table of numbers ({error}): get the file again") from error

@@ -74,6 +74,31 @@ def test_a_damaged_archive_is_refused(tmp_path):
         read_training("FD001", data=tmp_path)
 
 
+def test_an_archive_that_is_damaged_inside_is_refused(tmp_path):
+    write_set(tmp_path, "FD001", units=3)
+    file = tmp_path / "train_FD001.txt.gz"
+    content = bytearray(file.read_bytes())
+    content[40:90] = bytes(byte ^ 0x5A for byte in content[40:90])
+    file.write_bytes(content)
+    with pytest.raises(CmapssUnreadable, match="no table of numbers"):
+        read_training("FD001", data=tmp_path)
+
+
+@pytest.mark.parametrize("unit", [1.5, -1, np.inf])
+def test_units_that_are_no_whole_numbers_are_refused(tmp_path, unit):
+    write(tmp_path / "train_FD001.txt.gz", [[unit, 1, *range(24)]])
+    with pytest.raises(CmapssUnreadable, match="units or cycles that are no whole numbers"):
+        read_training("FD001", data=tmp_path)
+
+
+@pytest.mark.parametrize("left", [1.5, -3, np.nan])
+def test_truth_that_is_no_number_of_cycles_is_refused(tmp_path, left):
+    write_set(tmp_path, "FD001", units=2)
+    write(tmp_path / "RUL_FD001.txt.gz", [[left], [2]])
+    with pytest.raises(CmapssUnreadable, match="cycles left that are no whole numbers"):
+        read_set("FD001", data=tmp_path)
+
+
 def test_truth_of_other_units_is_refused(tmp_path):
     write_set(tmp_path, "FD001", units=3)
     write(tmp_path / "RUL_FD001.txt.gz", [[1], [2]])
