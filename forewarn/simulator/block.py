@@ -192,11 +192,12 @@ def _cell_faults(faults: Faults, samples: Samples, cars: int) -> CellFaults:
         faults.severity(mode, samples.car, samples.t_s)
         for mode in ("hv_self_discharge", "hv_connection", "hv_sampling")
     )
-    place, growth_s = np.zeros(cars, dtype=np.int64), np.ones(cars)
+    place, growth_s, repair_s = np.zeros(cars, dtype=np.int64), np.ones(cars), np.full(cars, np.inf)
     for mode in ("hv_self_discharge", "hv_connection", "hv_sampling"):
         for car, plan in faults.of(mode).items():
             place[car], growth_s[car] = plan.place, plan.growth_s
-    return CellFaults(leak, connection, sampling, place, growth_s)
+            repair_s[car] = np.inf if plan.repair_s is None else plan.repair_s
+    return CellFaults(leak, connection, sampling, place, growth_s, repair_s)
 
 
 Conditions = dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]

@@ -19,6 +19,9 @@ _BOARD_CELLS = (6, 24)
 _UNEVEN_SHARE, _MOST_BLED = 0.5, 0.8
 # So many packs have a module that was replaced, and this is by how much its charge is off, from … to.
 _REPLACED_SHARE, _REPLACED_OFF = 0.02, (0.01, 0.04)
+# Makers mix nickel, manganese and cobalt differently: the slope of the curve is off the published one by at most this
+# share in a wave over all of the charge, and by this in two.
+_CURVE_OFF = (0.25, 0.2)
 # By how many times the capacity per hour a joint is loaded when its drop is what the lamp is about.
 _PEAK_C = 1.1
 LAMP_SPREAD_V = 0.3
@@ -44,6 +47,7 @@ class Pack:
     probe_k     : (probes,) … for each C-rate of load
     recovering  : charge cell 0 falls behind and regains by balancing, share: a healthy car that looks ill for a while
     bled        : (cells,) share of what a leaking cell is behind that balancing takes from each cell
+    curve       : (2,) by how much the slope of its open-circuit curve is off the published one, as of _CURVE_OFF
     """
 
     soh: float
@@ -55,12 +59,26 @@ class Pack:
     probe_k: NDArray[np.float64]
     recovering: float = 0.0
     bled: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    curve: tuple[float, float] = (0.0, 0.0)
+
+    def on_curve(self, soc: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return at which charge the published curve stands where this pack's does: the same when empty and full."""
+        once, twice = self.curve
+        moved: NDArray[np.float64] = once * np.sin(2 * np.pi * soc) + twice / 2 * np.sin(4 * np.pi * soc)
+        return soc + np.where((soc > 0) & (soc < 1), moved, 0.0) / (2 * np.pi)
+
+    def steeper(self, soc: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how many times as steep as the published curve the pack's is."""
+        once, twice = self.curve
+        factor: NDArray[np.float64] = 1.0 + once * np.cos(2 * np.pi * soc) + twice * np.cos(4 * np.pi * soc)
+        return np.where((soc > 0) & (soc < 1), factor, 1.0)
 
 
 class CellFaults(NamedTuple):
     """Severity of each fault of cells at each sample, 0 for cars that do not have it; ``place`` is the cell's number.
 
     growth_s : (cars,) how long the leak takes from onset to its full strength
+    repair_s : (cars,) when the workshop mends it, infinite where it does not
     """
 
     leak: NDArray[np.float64]
@@ -68,6 +86,7 @@ class CellFaults(NamedTuple):
     sampling: NDArray[np.float64]
     place: NDArray[np.int64]
     growth_s: NDArray[np.float64]
+    repair_s: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,11 @@ def draw_pack(
         probe_k=np.abs(rng.normal(0.0, 1.6, model.probes)) * warmest,
         recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
     )
-    return _with_boards(pack, rng)
+    pack = _with_boards(pack, rng)
+    if model.chemistry != "NMC":
+        return pack
+    once, twice = (float(rng.uniform(-most, most)) for most in _CURVE_OFF)
+    return replace(pack, curve=(once, twice))
 
 
 def _with_boards(pack: Pack, rng: np.random.Generator) -> Pack:
@@ -144,8 +167,10 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
     """Return voltages and temperatures in the packs of a block."""
     chemistry: Chemistry = model.chemistry or "NMC"
     loaded_a = state.resistance * (state.current_a + POLARISATION * state.polarisation_a)
-    base = open_circuit_v(chemistry, state.soc)
-    slope = slope_v(chemistry, state.soc)
+    on_curve = np.concatenate([pack.on_curve(state.soc[rows]) for pack, rows in zip(packs, samples.rows, strict=True)])
+    steeper = np.concatenate([pack.steeper(state.soc[rows]) for pack, rows in zip(packs, samples.rows, strict=True)])
+    base = open_circuit_v(chemistry, on_curve)
+    slope = slope_v(chemistry, on_curve) * steeper
     behind = _deficit(state, samples, faults)
     true_v = np.empty((len(base), model.cells), dtype=np.float32)
     probe_c = np.empty((len(base), model.probes), dtype=np.float32)
@@ -173,11 +198,11 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
         cell = int(faults.place[car])
         if behind[rows].any():
             if pack.bled.any():
-                true_v[rows] += _bled_v(chemistry, pack.bled, state.soc[rows], behind[rows])
+                true_v[rows] += _bled_v(chemistry, pack, state.soc[rows], behind[rows])
             charge = state.soc[rows] + pack.offset[cell] - behind[rows]
             charge += (1.0 - state.soc[rows]) * (1.0 - 1.0 / pack.capacity[cell])
             drop = loaded_a[rows] * pack.resistance[cell] / 1000
-            true_v[rows, cell] = open_circuit_v(chemistry, charge) + drop + pack.sensor_v[cell]
+            true_v[rows, cell] = open_circuit_v(chemistry, pack.on_curve(charge)) + drop + pack.sensor_v[cell]
             # What leaks becomes heat in the cell.
             _warm(probe_c[rows], cell, model, np.minimum(12.0, 2.0 * _leak_a(state, faults, samples, rows, car)))
         if faults.connection[rows].any():
@@ -197,12 +222,13 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
 
 
 def _bled_v(
-    chemistry: Chemistry, bled: NDArray[np.float64], soc: NDArray[np.float64], behind: NDArray[np.float64]
+    chemistry: Chemistry, pack: Pack, soc: NDArray[np.float64], behind: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return how much lower (V) each cell stands for what balancing took from it: (n, cells)."""
-    full = open_circuit_v(chemistry, soc)
-    shares, of_cell = np.unique(bled, return_inverse=True)
-    lower = [open_circuit_v(chemistry, np.maximum(soc - share * behind, 0.0)) - full for share in shares]
+    full = open_circuit_v(chemistry, pack.on_curve(soc))
+    shares, of_cell = np.unique(pack.bled, return_inverse=True)
+    left = [np.maximum(soc - share * behind, 0.0) for share in shares]
+    lower = [open_circuit_v(chemistry, pack.on_curve(charge)) - full for charge in left]
     return np.column_stack(lower).astype(np.float32)[:, of_cell]
 
 
@@ -228,9 +254,9 @@ def _deficit(state: PackState, samples: Samples, faults: CellFaults) -> NDArray[
         summed = np.cumsum(grown)
         kept = summed - np.minimum(np.minimum.accumulate(summed), 0.0)
         # The module is replaced: the new cell is not behind.
-        mended = np.flatnonzero((faults.leak[rows][1:] == 0) & (faults.leak[rows][:-1] > 0))
-        for first in mended.tolist():
-            kept[first + 1 :] = np.maximum(0.0, kept[first + 1 :] - kept[first + 1])
+        mended = int(np.searchsorted(samples.t_s[rows], faults.repair_s[car]))
+        if mended < len(kept):
+            kept[mended:] = np.maximum(0.0, kept[mended:] - kept[mended])
         # An empty cell can lose no more.
         behind[rows] = np.minimum(kept, np.maximum(state.soc[rows] + 0.1, 0.0))
     return behind

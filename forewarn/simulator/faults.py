@@ -24,16 +24,21 @@ class Growth:
     steepness    : exponent of the growth: 0 is a straight line, 3 stays small for long
     sudden_share : those that break within minutes, with nothing to see before
     paused_share : those that come and go
+    pause_d      : how long they are gone, from … to, and …
+    pause_every_d : … how far apart the pauses begin, about
     """
 
     days: tuple[float, float]
     steepness: tuple[float, float]
     sudden_share: float
     paused_share: float = 0.0
+    pause_d: tuple[float, float] = (0.3, 4.0)
+    pause_every_d: float = 7.0
 
 
 GROWTH: dict[Mode, Growth] = {
-    "hv_self_discharge": Growth((25, 70), (1.5, 2.8), 0.12),
+    # A short inside a cell may burn itself off and grow again.
+    "hv_self_discharge": Growth((25, 70), (1.5, 2.8), 0.12, 0.30, (2.0, 14.0), 26.0),
     "hv_connection": Growth((20, 80), (1.0, 2.5), 0.05, 0.15),
     "hv_sampling": Growth((10, 60), (0.3, 2.0), 0.10, 0.35),
     "insulation": Growth((15, 60), (1.0, 2.5), 0.10, 0.30),
@@ -70,7 +75,6 @@ DEAL: tuple[Mode, ...] = (
 _STRENGTH = (0.6, 1.8)
 _SUDDEN_S = (60.0, 2400.0)
 _REPAIRED_BEFORE_SHARE = 0.08
-_PAUSE_D, _PAUSE_EVERY_D = (0.3, 4.0), 7.0
 # Lamps are aimed at between this share of the fleet's days and so many days after its end.
 _AIMED_FROM, _AIMED_BEYOND_D = 0.12, 17.0
 _GOLDEN = 0.6180339887498949
@@ -131,7 +135,7 @@ def draw_plan(mode: Mode, model: CarModel, *, days: int, nth: int, rng: np.rando
     sudden = bool(rng.random() < growth.sudden_share)
     growth_s = rng.uniform(*_SUDDEN_S) if sudden else rng.uniform(*growth.days) * DAY_S
     onset_s = aimed_s - growth_s * rng.uniform(0.7, 1.0)
-    pauses = _draw_pauses(rng, onset_s, growth_s) if not sudden and rng.random() < growth.paused_share else ()
+    pauses = _draw_pauses(rng, growth, onset_s, growth_s) if not sudden and rng.random() < growth.paused_share else ()
     repair_s = None
     if not sudden and rng.random() < _REPAIRED_BEFORE_SHARE:
         repair_s = onset_s + growth_s * rng.uniform(0.4, 0.8)
@@ -148,10 +152,12 @@ def draw_plan(mode: Mode, model: CarModel, *, days: int, nth: int, rng: np.rando
     )
 
 
-def _draw_pauses(rng: np.random.Generator, onset_s: float, growth_s: float) -> tuple[tuple[float, float], ...]:
-    count = 1 + rng.poisson(1.4 * growth_s / DAY_S / _PAUSE_EVERY_D)
+def _draw_pauses(
+    rng: np.random.Generator, growth: Growth, onset_s: float, growth_s: float
+) -> tuple[tuple[float, float], ...]:
+    count = 1 + rng.poisson(1.4 * growth_s / DAY_S / growth.pause_every_d)
     begins = np.sort(rng.uniform(onset_s, onset_s + 1.6 * growth_s, count))
-    lengths = rng.uniform(*_PAUSE_D, count) * DAY_S
+    lengths = rng.uniform(*growth.pause_d, count) * DAY_S
     return tuple(zip(begins.tolist(), (begins + lengths).tolist(), strict=True))
 
 
