@@ -14,7 +14,7 @@ import pandas as pd
 from config.errors import UserMistake
 from config.faults import fault_modes
 from forewarn.evaluation.scored import FleetRows, fleet_of, part_of, with_vehicle_ids
-from forewarn.fleet_folder import Found, each_cars, open_folder, sum_up
+from forewarn.fleet_folder import BadFleet, Found, each_cars, open_folder, sum_up
 from forewarn.fleet_folder.layout import read_table
 from forewarn.fleet_frames import simulated
 from forewarn.simulator.files import MANIFEST, TRUTH
@@ -86,16 +86,21 @@ def rows_of_folder(
             parts.append(part)
             done += len(part.frames.vins)
             on_cars(done)
-    return Given(fleet_of(parts), found, _end_of(directory, found.days[-1]))
+    fleet = fleet_of(parts)
+    if fleet.rows.empty:
+        raise BadFleet(
+            f"{directory} has no day on which a car can be scored: each ts lies after its received_ts or long before it"
+        )
+    return Given(fleet, found, _end_of(directory, found.days[0], found.days[-1]))
 
 
-def _end_of(directory: Path, last: datetime) -> datetime:
-    """Return when the fleet ended: as its maker says, if that is believable, else with its last day."""
+def _end_of(directory: Path, first: datetime, last: datetime) -> datetime:
+    """Return when the fleet ended: as its maker says, if that is within its days, else with its last day."""
     try:
         end = datetime.fromisoformat(json.loads((directory / MANIFEST).read_text())["end"])
     except (OSError, ValueError, KeyError, TypeError):
         return last
-    return min(end, last) if end.tzinfo is not None else last
+    return end if end.tzinfo is not None and first <= end <= last else last
 
 
 def truth_of_folder(directory: Path, vins: dict[int, str]) -> pd.DataFrame | None:
@@ -110,6 +115,10 @@ def truth_of_folder(directory: Path, vins: dict[int, str]) -> pd.DataFrame | Non
     missing = [name for name in ("vin", *TRUTH_COLUMNS[1:]) if name not in table]
     if missing:
         raise UserMistake(f"{file} has no column {missing[0]}: docs/fleet-files.md says what it holds")
+    if len(table) and not table["vin"].isin(vins.values()).any():
+        raise UserMistake(f"{file} is about none of the fleet's cars: its vins are to be those of vehicles.parquet")
+    # A car that nothing was wrong with may be there too.
+    table = table[table["fault_mode"].notna()].reset_index(drop=True)
     table["fault_mode"] = table["fault_mode"].astype(str)
     unknown = set(table["fault_mode"]) - set(fault_modes())
     if unknown:

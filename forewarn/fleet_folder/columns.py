@@ -19,6 +19,8 @@ Ints = NDArray[np.int64]
 PER_VOLT = 100_000
 # Instants between 1973 and 2128 in each unit; the ranges do not meet, so a number says which one it is in.
 _MS_RANGE = (1e11, 5e12)
+# The year 10000: what lies as far off is no instant but a sign that a clock said none.
+_NEVER_MS = 253_402_300_800_000
 _PER_MS: Mapping[str, float] = {"s": 1e-3, "ms": 1.0, "us": 1e3, "ns": 1e6}
 
 
@@ -74,7 +76,7 @@ def epoch_ms(column: pa.ChunkedArray, name: str) -> tuple[Ints, NDArray[np.bool_
     """Return instants in epoch ms and which rows have one.
 
     Timestamps are taken as what they are, in UTC when they name no zone. Numbers are epoch ms; where those of the whole
-    column are seconds, micro- or nanoseconds by their size they are taken as that.
+    column are seconds, micro- or nanoseconds by their size they are taken as that. What no calendar holds is none.
     Raises : Unreadable, when the column holds something else
     """
     plain = _plain(column)
@@ -92,7 +94,10 @@ def epoch_ms(column: pa.ChunkedArray, name: str) -> tuple[Ints, NDArray[np.bool_
     if pa.types.is_integer(plain.type):
         # Doubles would round nanoseconds, and what is exact stays exact.
         whole = plain.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+        known &= np.abs(found / per_ms) < _NEVER_MS
+        whole = np.where(known, whole, 0)
         return (whole * 1000 if per_ms < 1 else whole // int(per_ms)), known
+    known &= np.abs(found / per_ms) < _NEVER_MS
     return np.rint(np.where(known, found, 0.0) / per_ms).astype(np.int64), known
 
 

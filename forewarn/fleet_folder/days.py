@@ -142,6 +142,10 @@ def read_keys(day: int, files: Collection[Path], vins: pd.Index) -> Keys:
     count = 0
     for file in files:
         with _opened(file) as parquet:
+            if not parquet.metadata.num_rows:
+                # A day without readings, whose columns may be of any type.
+                ends[file] = count
+                continue
             names = parquet.schema_arrow.names
             for name in ("vin", "ts"):
                 if name not in names:
@@ -156,7 +160,8 @@ def read_keys(day: int, files: Collection[Path], vins: pd.Index) -> Keys:
         strangers |= unknown
         count += len(table)
         ends[file] = count
-    joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+    nothing = np.zeros(0, dtype=np.int64)
+    joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)] or [nothing] * 5
     return Keys(day, joined[0], joined[1], joined[2], joined[3], joined[4].astype(bool), ends, strangers)
 
 

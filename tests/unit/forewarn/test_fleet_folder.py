@@ -266,6 +266,30 @@ def test_a_day_without_readings_and_a_reading_without_a_time(tmp_path):
     assert [instant.day for instant in found.days] == [2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"vin": pa.array([], pa.float64()), "ts": pa.array([], pa.string()), SPEED: pa.array([], pa.null())},
+        {"index": pa.array([], pa.int64())},
+    ],
+)
+def test_files_without_rows_may_have_columns_of_any_type(tmp_path, nothing):
+    some = {"vin": ["A"], "ts": [ms(3, 1)], SPEED: [1.0]}
+    found, tables = read(
+        tiny(tmp_path / "a", {"2026-03-01": nothing, "2026-03-03": some}), tmp_path / "s", ["speed_kmh"]
+    )
+    assert tables["aggregates"]["speed_kmh__sum"].tolist() == [1.0]
+    assert [instant.day for instant in found.days] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("never", [2**63 - 1, 2**62, -(2**63), 253_402_300_800_000])
+def test_a_time_that_no_calendar_holds_is_none(tmp_path, never):
+    some = {"vin": ["A"] * 4, "ts": [ms(3, 1), ms(3, 2), never, ms(3, 3)], SPEED: [1.0, 2.0, 4.0, 8.0]}
+    found, tables = read(tiny(tmp_path / "a", {"2026-03-03": some}), tmp_path / "s", ["speed_kmh"])
+    assert tables["aggregates"]["speed_kmh__sum"].sum() == 11.0
+    assert found.seen.timeless == 1
+
+
 SOME = {"2026-03-01": {"vin": ["A"], "ts": [ms(1, 1)], SPEED: [1.0]}}
 
 

@@ -153,6 +153,7 @@ def test_a_mistake_is_one_line(capsys, fleet, arguments, said):
         (lambda truth: truth.drop(columns="gradual"), "no column gradual"),
         (lambda truth: truth.assign(fault_mode="rust"), "no fault mode rust"),
         (lambda truth: pd.concat([truth, truth]), "twice"),
+        (lambda truth: truth.assign(vin="car " + truth["vin"]), "about none of the fleet's cars"),
         (lambda truth: truth.assign(lamp_on_at="soon"), "holds no times"),
     ],
 )
@@ -165,3 +166,39 @@ def test_a_truth_that_is_none_is_said_in_one_line(capsys, fleet, tmp_path, chang
     assert evaluate("--fleet", spoilt) == 2
     assert said in capsys.readouterr().err
     assert (tmp_path / "predictions.csv").is_file()
+
+
+def other(fleet, folder):
+    """Make a folder in which the fleet's files stand and may be replaced one by one."""
+    folder.mkdir()
+    for name in ("telemetry", "events", "vehicles.parquet", "truth", "fleet.json"):
+        (folder / name).symlink_to(fleet / name)
+    return folder
+
+
+def test_healthy_cars_may_stand_in_the_truth_and_an_end_before_the_fleet_is_none(capsys, fleet, tmp_path):
+    assert evaluate("--fleet", fleet, "--json") == 0
+    usual = json.loads(capsys.readouterr().out)
+    same = other(fleet, tmp_path / "same")
+    (same / "truth").unlink()
+    (same / "truth").mkdir()
+    truth = pd.read_parquet(fleet / "truth" / "truth.parquet")
+    vins = pd.read_parquet(fleet / "vehicles.parquet")["vin"]
+    nothing = {"fault_mode": None, "has_precursor": False, "gradual": False}
+    healthy = pd.DataFrame({"vin": vins[~vins.isin(truth["vin"])], **nothing})
+    pd.concat([truth, healthy]).to_parquet(same / "truth" / "truth.parquet")
+    (same / "fleet.json").unlink()
+    (same / "fleet.json").write_text(json.dumps({"end": "1999-01-01T00:00:00+00:00"}))
+    assert evaluate("--fleet", same, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["foreseeable"] == usual["foreseeable"] > 0
+
+
+def test_a_fleet_that_was_received_before_it_was_measured_is_said_to_be_so(capsys, fleet, tmp_path):
+    odd = other(fleet, tmp_path / "odd")
+    (odd / "telemetry").unlink()
+    for file in (fleet / "telemetry").rglob("*.parquet"):
+        target = odd / file.relative_to(fleet)
+        target.parent.mkdir(parents=True)
+        pd.read_parquet(file, columns=["vin", "ts", "Vehicle.Speed"]).assign(received_ts=0).to_parquet(target)
+    assert evaluate("--fleet", odd) == 2
+    assert "no day on which a car can be scored" in capsys.readouterr().err
