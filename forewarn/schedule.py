@@ -1,6 +1,7 @@
 """The scheduler and its jobs. It only decides when; ingest, models and alerts do the work."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -306,6 +307,7 @@ class Schedule:
             timezone=UTC,
         )
         self._waiting: dict[str, list[JobExecutionEvent]] = {}
+        self._stopping = threading.Event()
         self._scheduler.add_listener(self._finished, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
 
     def start(self) -> None:
@@ -343,10 +345,14 @@ class Schedule:
         return {job.id: job.next_run_time for job in self._scheduler.get_jobs()}
 
     def stop(self) -> None:
-        """Stop after the job that runs now."""
+        """Stop after the job that runs now; those that wait for it are left to whoever comes next."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     def _run(self, name: JobName) -> None:
+        # The pool of threads would still begin what had been handed to it.
+        if self._stopping.is_set():
+            return
         result = JOBS[name](self._context)
         _log.info("job done", job=name, result=str(result))
         if name == "score":

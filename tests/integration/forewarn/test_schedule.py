@@ -54,6 +54,31 @@ def test_a_restart_neither_repeats_nor_forgets(context, monkeypatch):
     assert due["train"] > datetime.now(UTC) - timedelta(seconds=5)
 
 
+def test_who_stops_begins_no_other_job(context, monkeypatch):
+    """Who lost the election must not go on with what was due: another one runs it by now."""
+    runs, begun, goes_on = [], threading.Event(), threading.Event()
+
+    def job(name):
+        runs.append(name)
+        if name != "care":
+            begun.set()
+            goes_on.wait(10)
+
+    monkeypatch.setattr(schedule, "JOBS", {name: lambda context, name=name: job(name) for name in schedule.JOBS})
+    scheduler = Schedule(JobContext(context.settings))
+    scheduler.start()
+    scheduler.repeat()
+    assert begun.wait(10)
+    stopping = threading.Thread(target=scheduler.stop)
+    stopping.start()
+    time.sleep(0.2)
+    goes_on.set()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    [only] = {name for name in runs if name not in ("care", "triage")}
+    assert ("triage" in runs) == (only == "score")
+
+
 def test_of_two_schedulers_one_works(context, monkeypatch):
     runs = []
     monkeypatch.setattr(schedule, "_ELECTION_EVERY_S", 0.1)
