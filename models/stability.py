@@ -18,6 +18,8 @@ BINS = 10
 # From 0.25 on a population counts as another one, below 0.1 as the same: the rule of thumb of credit scoring.
 # Source: Siddiqi, Credit Risk Scorecards (2006), ch. 7.
 DRIFTED = 0.25
+# Single precision tells values apart that differ by some ten millionths: twice a value is the same within these.
+STILL = 1e-5
 # Of cars that did not change at all, so many in a hundred features would be called drifted.
 CHANCE = 0.01
 
@@ -36,7 +38,9 @@ class Distribution(msgspec.Struct, frozen=True):
 
 
 def distribution_of(values: Floats, *, cars: int) -> Distribution:
-    """Return the distribution of values in bins that hold equally many; fewer bins where values repeat.
+    """Return the distribution of values in bins that hold equally many.
+
+    Where values repeat there are fewer bins, and three where nearly all are the same.
 
     values : (n_rows,), NaN where there is none; at least one row
     """
@@ -46,6 +50,11 @@ def distribution_of(values: Floats, *, cars: int) -> Distribution:
         inner = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
         # The lowest value of all as an edge would leave the bin below it empty.
         edges = tuple(float(edge) for edge in inner if edge > known.min())
+        if not edges:
+            # What nearly always is one value stands alone in its bin: any other is below or above it.
+            still = float(known.min())
+            near = STILL * max(abs(still), 1.0)
+            edges = (still - near, still + near)
     return Distribution(edges, tuple((count_bins(edges, values) / len(values)).tolist()), cars)
 
 

@@ -54,11 +54,23 @@ def test_a_sensor_that_fell_silent_has_drifted():
     assert moved(normal(1, missing=0.5)) > DRIFTED
 
 
-def test_a_value_that_never_changes_has_one_bin():
-    then = distribution_of(np.full(50, 7.0), cars=50)
-    assert then.edges == ()
-    assert moved(np.full(30, 7.0), of=then) < 0.01
-    assert moved(np.full(30, np.nan), of=then) > DRIFTED
+@pytest.mark.parametrize("still", [7.0, 0.0, -1e6])
+def test_a_value_that_never_changes_has_a_bin_of_its_own(still):
+    then = distribution_of(np.full(50, still), cars=50)
+    assert then.shares == (0.0, 1.0, 0.0, 0.0)
+    assert moved(np.full(30, still), of=then) < 0.01
+    assert moved(np.full(30, np.float32(still) * np.float32(1 + 1e-7)), of=then) < 0.01
+    for other in (np.nan, still - 1 - 0.1 * abs(still), still + 1 + 0.1 * abs(still)):
+        values = np.full(30, other)
+        assert moved(values, of=then) > worst_by_chance(then, 30)
+
+
+def test_a_value_that_seldom_changes_is_noticed_when_it_often_does():
+    seldom, often = np.zeros(100), np.zeros(100)
+    seldom[:5], often[:60] = 3.0, 3.0
+    then = distribution_of(seldom, cars=100)
+    assert moved(seldom, of=then) < 0.01
+    assert moved(often, of=then) > worst_by_chance(then, 100)
 
 
 def test_what_was_never_sent_in_training_is_noticed_when_it_comes():
