@@ -392,18 +392,35 @@ def running_schedule(context: JobContext) -> Iterator[Schedule]:
 def run_elected(context: JobContext, *, stopped: Callable[[float], bool]) -> None:
     """Run the schedule while this process holds the database's election lock; wait for it otherwise.
 
+    A database that is away for a while ends neither who works nor who waits.
+
     stopped : waits that many seconds, at most, and says whether to end (``threading.Event.wait``)
+    Raises  : DatabaseAway, when it was away from the beginning; DatabaseUnreachable
     """
+    reached = False
     while not stopped(0):
-        with connect(context.dsn, role="schedule", autocommit=True) as conn:
-            if not _elected(conn):
-                stopped(_ELECTION_EVERY_S)
-                continue
-            with running_schedule(context) as schedule:
-                schedule.repeat()
-                # The lock is the connection's: without it another process may have taken over.
-                while not stopped(_ELECTION_EVERY_S) and _alive(conn):
-                    pass
+        try:
+            with connect(context.dsn, role="schedule", autocommit=True) as conn:
+                reached = True
+                _run_while_elected(conn, context, stopped)
+        except (DatabaseAway, psycopg.OperationalError) as error:
+            if not reached:
+                raise
+            _log.warning("schedule without a database", reason=str(error))
+            stopped(_ELECTION_EVERY_S)
+
+
+def _run_while_elected(
+    conn: psycopg.Connection[tuple[object, ...]], context: JobContext, stopped: Callable[[float], bool]
+) -> None:
+    if not _elected(conn):
+        stopped(_ELECTION_EVERY_S)
+        return
+    with running_schedule(context) as schedule:
+        schedule.repeat()
+        # The lock is the connection's: without it another process may have taken over.
+        while not stopped(_ELECTION_EVERY_S) and _alive(conn):
+            pass
 
 
 def _elected(conn: psycopg.Connection[tuple[object, ...]]) -> bool:

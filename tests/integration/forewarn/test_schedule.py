@@ -11,6 +11,7 @@ from config.errors import UserMistake
 from config.settings import DatabaseSettings, Settings
 from forewarn import schedule
 from forewarn.schedule import JobContext, Schedule, run_elected, running_schedule
+from ingest.store.connection import DatabaseAway
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -110,6 +111,48 @@ def test_of_two_schedulers_one_works(context, monkeypatch):
         "train",
         "triage",
     ]
+
+
+def test_a_database_that_is_away_for_a_while_ends_no_scheduler(context, monkeypatch):
+    """Who works loses its lock with its connection, waits, and is elected again when the database is back."""
+    elected, away = threading.Semaphore(0), threading.Event()
+    usual = schedule.connect
+
+    def connect(*arguments, **options):
+        if away.is_set():
+            raise DatabaseAway("the database cannot be reached")
+        return usual(*arguments, **options)
+
+    monkeypatch.setattr(schedule, "_ELECTION_EVERY_S", 0.1)
+    monkeypatch.setattr(schedule, "connect", connect)
+    monkeypatch.setattr(Schedule, "repeat", lambda self: elected.release())
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=run_elected, args=[JobContext(context.settings)], kwargs={"stopped": stop.wait}, daemon=True
+    )
+    thread.start()
+    assert elected.acquire(timeout=10)
+    away.set()
+    with psycopg.connect(context.dsn, autocommit=True) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'forewarn schedule' AND datname = current_database()"
+        )
+    time.sleep(0.5)
+    away.clear()
+    again = elected.acquire(timeout=10)
+    stop.set()
+    thread.join(10)
+    assert again
+
+
+def test_who_cannot_reach_the_database_at_first_is_told_so(context, monkeypatch):
+    def connect(*arguments, **options):
+        raise DatabaseAway("the database cannot be reached")
+
+    monkeypatch.setattr(schedule, "connect", connect)
+    with pytest.raises(DatabaseAway):
+        run_elected(JobContext(context.settings), stopped=lambda seconds: False)
 
 
 def test_what_was_received_is_judged_rolled_up_and_partitions_are_made_ahead(context, enrolled):
