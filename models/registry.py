@@ -174,13 +174,28 @@ def save_model(
         if members is not None:
             _write_durably(draft / _LAMP_TIME_FILE, members)
         _write_durably(draft / _META_FILE, msgspec.json.format(msgspec.json.encode(meta), indent=2))
-        # The same version again comes from the same data, features and libraries, so the newer may take its place.
-        if target.exists():
-            shutil.rmtree(target)
-        draft.rename(target)
+        _take_place(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return meta
+
+
+def _take_place(draft: Path, target: Path) -> None:
+    """Have a draft take the place of what is there, which stays when it cannot: a champion may be what is there.
+
+    The same version again comes from the same data, features and libraries, so the newer may take its place.
+    """
+    if not target.exists():
+        draft.rename(target)
+        return
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    target.rename(aside)
+    try:
+        draft.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def list_models(data_dir: Path) -> list[TrainedModel]:

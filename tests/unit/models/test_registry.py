@@ -156,6 +156,24 @@ def test_saving_a_version_again_replaces_it_and_leaves_no_draft(tmp_path, folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_a_version_that_cannot_be_replaced_stays(tmp_path, folder, monkeypatch):
+    [before] = list_models(tmp_path)
+    rename = Path.rename
+
+    def fails_for_the_new_one(self, target):
+        if (self / "meta.json").is_file() and msgspec.json.decode((self / "meta.json").read_bytes())[
+            "threshold"
+        ] == 0.5:
+            raise OSError("no space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new_one)
+    with pytest.raises(OSError, match="no space"):
+        save_model(estimator(), meta(threshold=0.5), data_dir=tmp_path)
+    assert load_model(tmp_path, "lv_battery", folder.name).meta == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_damaged_meta_file_says_so(tmp_path, folder):
     (folder / "meta.json").write_text("{")
     with pytest.raises(ModelFileUntrusted, match="damaged"):
