@@ -91,7 +91,8 @@ def measure(
     """
     as_of = start_of_day(as_of)
     with recorded_run(conn, "drift", clock=clock) as run:
-        models = load_champions(conn, data_dir)
+        # What cannot score has no drift; whoever scores says so.
+        models = load_champions(conn, data_dir, {})
         record_lamp_labels(conn, events.lamps(conn, received_before=as_of))
         found = [
             *_of_inputs(conn, models, as_of=as_of, chunk_vehicles=chunk_vehicles),

@@ -85,7 +85,7 @@ def champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[TrainedMode
 
     Raises : ModelFileUntrusted, when the files of one cannot be read
     """
-    return [_champion(data_dir, mode, version) for mode, version in sorted(champion_versions(conn).items())]
+    return [champion_meta(data_dir, mode, version) for mode, version in sorted(champion_versions(conn).items())]
 
 
 def challengers(conn: psycopg.Connection[Any], data_dir: Path) -> list[TrainedModel]:
@@ -184,7 +184,8 @@ def line_of(past: list[Decision]) -> list[str]:
     return line
 
 
-def _champion(data_dir: Path, mode: str, version: str) -> TrainedModel:
+def champion_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
+    """Return what is known about a model that scores. Raises : ModelFileUntrusted"""
     try:
         return read_meta(data_dir, mode, version)
     except NoModel as error:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import psycopg
+import structlog
 from numpy.typing import NDArray
 
 from config.faults import fault_modes
@@ -23,8 +24,8 @@ from models.fleet_scores import ModeModel, scored_rows
 from models.holdout import hold_out
 from models.normal import with_normal
 from models.peers import Peers, own_features, peers_of, with_peers
-from models.promotion import adopt_pointers, champions
-from models.registry import LoadedModel, NoModel, TrainedModel, load_model
+from models.promotion import adopt_pointers, champion_meta, champion_versions
+from models.registry import LoadedModel, ModelFileUntrusted, ModelOutdated, NoModel, TrainedModel, load_model
 from models.remaining import predict_remaining
 from models.runs import Clock, recorded_run, utc_now
 from models.shadow import load_challengers, store_shadow
@@ -38,12 +39,15 @@ CHUNK_VEHICLES = 1500
 # Of a larger fleet what is usual is taken from so many cars: the median of hundreds of peers no longer moves.
 PEER_VEHICLES = 20_000
 
+_log = structlog.get_logger(__name__)
+
 
 class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a scoring did. ``vehicles`` had readings; ``scored`` and ``flagged`` are predictions by fault mode.
 
     held_out : of the flagged ones, by fault mode, those nobody is called for
     shadow   : version of the challenger that scored beside the champion, by fault mode
+    unusable : why nothing was scored for a fault mode whose champion cannot be loaded, by fault mode
     """
 
     run_id: int
@@ -53,6 +57,7 @@ class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
     flagged: dict[str, int]
     held_out: dict[str, int] = {}
     shadow: dict[str, str] = {}
+    unusable: dict[str, str] = {}
 
     def __str__(self) -> str:
         by_mode = ", ".join(f"{mode}: {self.flagged[mode]} of {scored} flagged" for mode, scored in self.scored.items())
@@ -78,11 +83,13 @@ def score(
     as_of   : its UTC day begins the future. The running day is left out, as it was in training
     holdout_share : share of flagged cars that nobody is called for, as of ``models.holdout.hold_out``
     workers : read the cars and score them; None is this process
-    Raises  : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when no car has a reading within reach
+    Raises  : NoModel; ModelFileUntrusted, ModelOutdated, when so no champion can be loaded; NotEnoughData, when no car
+              has a reading within reach
     """
     as_of = start_of_day(as_of)
     with recorded_run(conn, "score", clock=clock) as run:
-        models = load_champions(conn, data_dir)
+        unusable: dict[str, str] = {}
+        models = load_champions(conn, data_dir, unusable)
         shadows = load_challengers(conn, data_dir)
         vehicles = read_vehicles(conn)
         lamps = events.lamps(conn, received_before=as_of)
@@ -93,6 +100,7 @@ def score(
             scored={model.meta.mode: 0 for model in models},
             flagged={model.meta.mode: 0 for model in models},
             shadow={model.meta.mode: model.meta.version for model in shadows},
+            unusable=unusable,
         )
         workers = workers or Here(conn)
         features = [feature for model in [*models, *shadows] for feature in model.features]
@@ -185,16 +193,32 @@ def _not_flagged(model: LoadedModel, rows: pd.DataFrame, *, but: int) -> pd.Data
     return rows[(mode_model(model).probability(rows) < model.meta.threshold) | (rows.index == but)]
 
 
-def load_champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[LoadedModel]:
+def load_champions(
+    conn: psycopg.Connection[Any], data_dir: Path, unusable: dict[str, str] | None = None
+) -> list[LoadedModel]:
     """Load the model that scores for each fault mode; one of a mode that left the catalogue scores no more.
 
-    Raises : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
+    unusable : takes down, by fault mode, why a champion cannot be loaded while others can; None lets none be missing
+    Raises   : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
     adopt_pointers(conn, data_dir)
-    metas = [meta for meta in champions(conn, data_dir) if meta.mode in fault_modes()]
-    if not metas:
+    versions = {mode: version for mode, version in champion_versions(conn).items() if mode in fault_modes()}
+    if not versions:
         raise NoModel("no model has been trained yet: run 'forewarn train'")
-    return [load_model(data_dir, meta.mode, meta.version) for meta in metas]
+    loaded: list[LoadedModel] = []
+    problems: dict[str, ModelFileUntrusted | ModelOutdated] = {}
+    for mode, version in sorted(versions.items()):
+        try:
+            loaded.append(load_model(data_dir, mode, champion_meta(data_dir, mode, version).version))
+        except (ModelFileUntrusted, ModelOutdated) as error:
+            problems[mode] = error
+    if problems and (unusable is None or not loaded):
+        raise next(iter(problems.values()))
+    if unusable is not None:
+        for mode, problem in problems.items():
+            _log.error("champion cannot be used", mode=mode, reason=str(problem))
+            unusable[mode] = str(problem)
+    return loaded
 
 
 def rows_to_score(

@@ -272,7 +272,9 @@ def _fit(
 
 
 def _check_enough(mode: FaultMode, features: Sequence[Feature], dataset: Dataset) -> None:
-    failing, healthy = dataset.failing_vehicles, dataset.vehicles - dataset.failing_vehicles
+    # A lamp that came on soon after a car's first readings may leave no row to learn from.
+    failing = len(np.unique(dataset.vehicle_id[dataset.came_on & dataset.learnt]))
+    healthy = dataset.vehicles - dataset.failing_vehicles
     if not seen_features(features, dataset.features):
         raise NotEnoughData(f"{mode.key}: no car sends the signals it is seen by; ingest cars that do")
     if failing < LEAST_VEHICLES:

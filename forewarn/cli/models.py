@@ -1,6 +1,7 @@
 """Commands about the models: train, score, models list, show, compare."""
 
 import json
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,10 +66,14 @@ def score(
         triaged = None if no_triage else _run(settings, "triage", day, "Opening cases")
     if as_json:
         print(json.dumps(msgspec.to_builtins({"score": scored, "triage": triaged}), default=str))
-        return
-    print(scored)
-    if triaged is not None:
-        print(triaged.message)
+    else:
+        print(scored)
+        if triaged is not None:
+            print(triaged.message)
+    for mode, reason in scored.unusable.items():
+        print(f"Not scored for {mode}: {reason}", file=sys.stderr)
+    if scored.unusable:
+        raise typer.Exit(1)
 
 
 @app.command("list")

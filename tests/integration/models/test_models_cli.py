@@ -137,6 +137,18 @@ def test_a_tampered_champion_does_not_score_and_says_what_to_do(run, trained, fi
     assert run("score", "--as-of", f"{END:%Y-%m-%d}")[0] == 0
 
 
+def test_what_could_not_be_scored_is_said_and_the_rest_is_scored(run, trained, first, models_conn):
+    models_conn.execute(
+        "INSERT INTO prediction.model_promotion (fault_mode, version, kind, decided_by, reason, decided_at)"
+        " VALUES ('brake_wear', '20260301-lost', 'first', 'forewarn', 'first model', now())"
+    )
+    models_conn.commit()
+    code, printed, said = run("score", "--as-of", f"{END:%Y-%m-%d}", "--json")
+    assert code == 1
+    assert json.loads(printed)["score"]["scored"]["lv_battery"] > 0
+    assert said.strip().splitlines()[-1].startswith("Not scored for brake_wear: the files of 20260301-lost")
+
+
 def test_two_models_are_compared_as_table_and_as_json(run, trained, first):
     another(trained, "20260418-b", average_precision=0.01)
     code, printed, _ = run("models", "compare", "lv_battery", first, "20260418-b")

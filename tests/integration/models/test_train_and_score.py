@@ -105,6 +105,23 @@ def test_every_run_is_recorded_also_when_it_fails(models_conn, trained, tmp_path
     ]
 
 
+def test_a_champion_that_cannot_be_loaded_stops_no_other(models_conn, trained):
+    models_conn.execute(
+        "INSERT INTO prediction.model_promotion (fault_mode, version, kind, decided_by, reason, decided_at)"
+        " VALUES ('brake_wear', '20260301-lost', 'first', 'forewarn', 'first model', now())"
+    )
+    models_conn.commit()
+    result = score(models_conn, as_of=END, data_dir=trained)
+    assert result.scored["lv_battery"] > 0
+    assert list(result.unusable) == ["brake_wear"]
+    assert "are gone: put it back from a backup" in result.unusable["brake_wear"]
+    detail = models_conn.execute("SELECT detail FROM prediction.run ORDER BY run_id DESC LIMIT 1").fetchone()[0]
+    assert detail["unusable"] == result.unusable
+    # A figure about all champions is one of all of them.
+    with pytest.raises(ModelFileUntrusted, match="are gone"):
+        load_champions(models_conn, trained)
+
+
 def test_only_runs_after_the_given_one_are_read(models_conn, trained):
     first = score(models_conn, as_of=END - timedelta(days=1), data_dir=trained)
     second = score(models_conn, as_of=END, data_dir=trained)
