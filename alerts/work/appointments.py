@@ -101,7 +101,7 @@ def book(
         if way is not Way.DRIVE:
             due_at = now + _TOW_WITHIN if way is Way.TOW else max(starts_at - _PICK_UP_BEFORE, now)
             kind: Any = way.value
-            source = f"{way.value} of appointment {number}"
+            source = _task_source(way.value, number)
             add_task(conn, kind, case_id=case_id, vehicle_id=vehicle_id, due_at=due_at, now=now, source=source)
     return int(number)
 
@@ -172,6 +172,13 @@ def _free(conn: Connection, case_id: int, *, state: str, now: datetime) -> bool:
     row = conn.execute(sql.load(__package__, "end_appointment"), values).fetchone()
     if row is None:
         return False
-    if row[0] is not None:
-        give_back_place(conn, row[0], case_id)
+    slot_id, number, way = row
+    if slot_id is not None:
+        give_back_place(conn, slot_id, case_id)
+    # Nobody sends a truck for a visit that was moved or cancelled.
+    conn.execute(sql.load(__package__, "drop_task"), {"source": _task_source(way, number), "now": now})
     return True
+
+
+def _task_source(way: str, appointment_id: int) -> str:
+    return f"{way} of appointment {appointment_id}"

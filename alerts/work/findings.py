@@ -18,6 +18,7 @@ from config.service import service
 
 Connection = psycopg.Connection[Any]
 MOST_NOTE = 2000
+_REPEATED = "this request was made before, about another case: use a new request id"
 
 
 class FindingRefused(ValueError):
@@ -70,7 +71,7 @@ def report_finding(
             before = conn.execute(sql.load(__package__, "finding_by_request"), values).fetchone()
             if before is not None:
                 if before[1] != case_id:
-                    raise FindingRefused("this request was made before, about another case: use a new request id")
+                    raise FindingRefused(_REPEATED)
                 return Recorded(before[0], again=True)
         vehicle_id, is_open, spoken_of, predicted = found
         mode = _mode_found(report, spoken_of)
@@ -135,7 +136,11 @@ def _insert(
         "by": by,
         "request_id": report.request_id,
     }
-    row = conn.execute(sql.load(__package__, "insert_finding"), values).fetchone()
+    try:
+        row = conn.execute(sql.load(__package__, "insert_finding"), values).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        # Two at once about two cases lock two rows: neither saw the other's request.
+        raise FindingRefused(_REPEATED) from error
     assert row is not None
     return int(row[0])
 

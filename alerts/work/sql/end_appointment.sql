@@ -2,4 +2,4 @@
 UPDATE care.appointment
 SET state = %(state)s, ended_at = %(now)s
 WHERE case_id = %(case_id)s AND state = 'booked'
-RETURNING slot_id;
+RETURNING slot_id, appointment_id, way;

@@ -1,2 +1,5 @@
--- When a slot of a dealer's book begins.
-SELECT starts_at FROM care.slot WHERE slot_id = %(slot_id)s AND dealer_id = %(dealer_id)s;
+-- When a slot of an admitted dealer's book begins.
+SELECT slot.starts_at
+FROM care.slot
+JOIN care.dealer USING (dealer_id)
+WHERE slot.slot_id = %(slot_id)s AND dealer_id = %(dealer_id)s AND dealer.admitted;

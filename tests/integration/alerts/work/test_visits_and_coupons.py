@@ -17,6 +17,7 @@ from alerts.sources import gather
 from alerts.work.agents import Agent
 from alerts.work.appointments import CannotBook, NoAppointment, Way, appointment_of, arrived, book, cancel, no_shows
 from alerts.work.claims import claim_next
+from alerts.work.closing import close_case
 from alerts.work.findings import FindingRefused, Report, report_finding
 from alerts.work.links import NoOffer, confirm_offer, name_driver, offer_of, send_offer
 from alerts.work.messages import confirm, send_due, write_reminders
@@ -500,3 +501,59 @@ def test_a_case_that_calms_down_closes_by_itself_unless_somebody_is_on_it(
     assert gather(alerts_conn, now=NOW + timedelta(days=service().calm_d - 1)).calm == 0
     assert gather(alerts_conn, now=NOW + timedelta(days=service().calm_d + 1)).calm == 1
     assert asked(alerts_conn, "SELECT case_id, outcome FROM care.case WHERE state = 'closed'") == [(calm, "calm")]
+
+
+def test_the_same_request_at_once_about_two_cases_is_one_finding_and_one_refusal(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]]
+) -> None:
+    cases = open_cases(2)
+    [dealer] = {visited(alerts_conn, case) for case in cases}
+    start, said = threading.Barrier(2), []
+
+    def tell(case: int) -> None:
+        with connect(database, role="alerts", autocommit=True) as conn:
+            start.wait(30)
+            report = Report(result="nothing", request_id="f1")
+            try:
+                report_finding(conn, case, report, dealer_id=dealer, by="counter", now=NOW)
+                said.append("done")
+            except FindingRefused as refused:
+                said.append(str(refused))
+
+    threads = [threading.Thread(target=tell, args=[case]) for case in cases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(said) == ["done", "this request was made before, about another case: use a new request id"]
+
+
+@pytest.mark.parametrize("how", ["moved", "cancelled", "closed"])
+def test_no_truck_is_sent_for_a_visit_that_was_called_off(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], how: str
+) -> None:
+    make_slots(alerts_conn, now=NOW, days=3)
+    [case] = open_cases()
+    dealer = dealer_of(alerts_conn, case)
+    slot, later = free_slots(alerts_conn, dealer, since=SOON, until=NOW + timedelta(days=3))[:2]
+    book(alerts_conn, case, dealer_id=dealer, slot_id=slot.slot_id, way=Way.TOW, by="li.na", now=NOW)
+    assert [task.kind for task in open_tasks(alerts_conn)] == ["tow"]
+    if how == "moved":
+        book(alerts_conn, case, dealer_id=dealer, slot_id=later.slot_id, by="li.na", now=NOW)
+    elif how == "cancelled":
+        cancel(alerts_conn, case, by="li.na", now=NOW)
+    else:
+        close_case(alerts_conn, case, outcome="declined", by="li.na", now=NOW)
+    assert open_tasks(alerts_conn) == []
+
+
+def test_a_dealer_that_lost_its_admission_is_booked_no_more(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]]
+) -> None:
+    make_slots(alerts_conn, now=NOW, days=2)
+    [case] = open_cases()
+    dealer = dealer_of(alerts_conn, case)
+    slot = free_slots(alerts_conn, dealer, since=SOON, until=NOW + timedelta(days=2))[0]
+    alerts_conn.execute("UPDATE care.dealer SET admitted = false WHERE dealer_id = %s", (dealer,))
+    with pytest.raises(CannotBook):
+        book(alerts_conn, case, dealer_id=dealer, slot_id=slot.slot_id, by="li.na", now=NOW)
