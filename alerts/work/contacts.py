@@ -42,6 +42,10 @@ class Disposition(StrEnum):
     COMPLAINT = "complaint"
 
 
+# After these a complaint is as open as before.
+_UNANSWERED = frozenset({Disposition.NO_ANSWER, Disposition.WRONG_NUMBER, Disposition.COMPLAINT})
+
+
 class MayNotCall(Exception):
     """This owner may not be called now."""
 
@@ -81,7 +85,11 @@ def begin_contact(conn: Connection, case_id: int, agent: Agent, *, now: datetime
         claim(conn, case_id, agent, now=now)
         row = conn.execute(sql.load(__package__, "unfinished_contact"), {"account_id": agent.account_id}).fetchone()
         if row is not None:
+            # Another page of the same agent may have begun a call since ``agent`` was read.
+            if row[1] != case_id:
+                raise CallUnfinished(int(row[1]))
             return int(row[0])
+        conn.execute(sql.load(__package__, "lock_owner"), {"case_id": case_id})
         owner = _owner(conn, case_id, now=now)
         if owner is None:
             raise MayNotCall("consent withdrawn or do not call")
@@ -144,22 +152,24 @@ def _follow(conn: Connection, case_id: int, agent: Agent, outcome: Outcome, *, n
     if row is None:
         raise NotYours(NotYours.__doc__)
     vehicle_id, owner_id, zone, unanswered, starts_at = row
+    if outcome.disposition not in _UNANSWERED:
+        meet_clocks(conn, case_id, ["complaint"], now=now)
     match outcome.disposition:
         case Disposition.APPOINTMENT:
             if starts_at is None:
                 raise OutcomeMissing("book the appointment first")
-            _wait(conn, case_id, until=starts_at + timedelta(hours=rules.no_show_h))
+            _wait(conn, case_id, agent, until=starts_at + timedelta(hours=rules.no_show_h))
         case Disposition.CALL_BACK:
             assert outcome.call_back_at is not None
-            _wait(conn, case_id, until=outcome.call_back_at, call_back=True)
+            _wait(conn, case_id, agent, until=outcome.call_back_at, call_back=True)
         case Disposition.THINKS_ABOUT_IT:
-            _wait(conn, case_id, until=after_pause(zone, now, timedelta(days=1)))
+            _wait(conn, case_id, agent, until=after_pause(zone, now, timedelta(days=1)))
         case Disposition.NO_ANSWER:
             if unanswered + 1 >= rules.most_unanswered:
                 close_case(conn, case_id, outcome="not_reached", by=agent.name, now=now)
                 return
             pause = min(timedelta(hours=rules.again_after_h * 2**unanswered), _LONGEST_PAUSE)
-            _wait(conn, case_id, until=after_pause(zone, now, pause), unanswered=unanswered + 1)
+            _wait(conn, case_id, agent, until=after_pause(zone, now, pause), unanswered=unanswered + 1)
         case Disposition.DECLINED | Disposition.ALREADY_REPAIRED:
             declined = outcome.disposition is Disposition.DECLINED
             quiet_d = rules.declined_quiet_d if declined else rules.repaired_quiet_d
@@ -175,7 +185,7 @@ def _follow(conn: Connection, case_id: int, agent: Agent, outcome: Outcome, *, n
         case Disposition.WRONG_NUMBER:
             due_at = now + timedelta(days=1)
             add_task(conn, "wrong_number", case_id=case_id, vehicle_id=vehicle_id, due_at=due_at, now=now)
-            _wait(conn, case_id, until=due_at)
+            _wait(conn, case_id, agent, until=due_at)
         case Disposition.DO_NOT_CALL:
             values: Mapping[str, Any] = {"owner_id": owner_id}
             conn.execute(sql.load(__package__, "set_do_not_call"), values)
@@ -184,13 +194,15 @@ def _follow(conn: Connection, case_id: int, agent: Agent, outcome: Outcome, *, n
         case Disposition.COMPLAINT:
             start_clocks(conn, [case_id], "complaint", now=now)
             start_clocks(conn, [case_id], "close", now=now)
-            _wait(conn, case_id, until=now)
+            _wait(conn, case_id, agent, until=now)
 
 
-def _wait(conn: Connection, case_id: int, *, until: datetime, call_back: bool = False, unanswered: int = 0) -> None:
-    """Take a case off the list until a time, and out of its agent's hands."""
+def _wait(
+    conn: Connection, case_id: int, agent: Agent, *, until: datetime, call_back: bool = False, unanswered: int = 0
+) -> None:
+    """Take a case off the list until a time, and out of the agent's hands; whoever else has it by now keeps it."""
     values = {"case_id": case_id, "not_before": until, "call_back": call_back, "unanswered": unanswered}
-    conn.execute(sql.load(__package__, "wait_with_case"), values)
+    conn.execute(sql.load(__package__, "wait_with_case"), {**values, "account_id": agent.account_id})
 
 
 def _owner(conn: Connection, case_id: int, *, now: datetime) -> _Owner | None:

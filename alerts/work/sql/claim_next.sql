@@ -11,6 +11,12 @@ WITH next AS (
         AND {waits}
         AND (work.claimed_until IS NULL OR work.claimed_until <= %(now)s)
         AND NOT owner.do_not_call
+        AND (lead.source = 'lamp' OR NOT EXISTS (
+            SELECT FROM care.silence
+            WHERE silence.vehicle_id = care.case.vehicle_id
+                AND (silence.fault_mode IS NULL OR silence.fault_mode = lead.fault_mode)
+                AND silence.begins_at <= %(now)s AND silence.ends_at > %(now)s
+        ))
         AND owner.time_zone = ANY (%(zones)s::text[])
         AND owner.language = ANY (%(languages)s::text[])
         AND (%(modes)s::text[] IS NULL OR lead.fault_mode IS NULL OR lead.fault_mode = ANY (%(modes)s::text[]))

@@ -13,6 +13,7 @@ from alerts.work.agents import Agent
 from alerts.work.claims import CallUnfinished, NotYours, claim, claim_next, claim_of, hand_over, release
 from alerts.work.contacts import Disposition, MayNotCall, Outcome, OutcomeMissing, begin_contact, finish_contact
 from alerts.work.entries import entries_of
+from alerts.work.silences import silence
 from config.service import service
 from ingest.store.connection import connect
 from tests.integration.alerts.work.conftest import NOW, again, triage_all
@@ -362,3 +363,79 @@ def test_what_happens_is_pushed_in_order_and_again_until_it_is_taken(
     assert got[1][0] == got[2][0]
     assert "****" in got[0][1]["case"]["phone_masked"]
     assert Webhook(text_of(secret))
+
+
+def test_a_complaint_is_answered_by_the_call_that_reaches_the_owner(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]], agent: Callable[..., Agent]
+) -> None:
+    [case] = open_cases()
+    li = agent()
+    call(alerts_conn, database, case, li, Outcome(disposition=Disposition.COMPLAINT, note="late again"))
+    query = "SELECT kind, met_at FROM care.clock WHERE kind <> 'answer' ORDER BY kind"
+    later = NOW + timedelta(hours=3, minutes=30)
+    call(alerts_conn, database, case, again(database, li), Outcome(disposition=Disposition.NO_ANSWER), now=later)
+    assert asked(alerts_conn, query) == [("close", None), ("complaint", None)]
+    later += timedelta(hours=1)
+    call(alerts_conn, database, case, again(database, li), Outcome(disposition=Disposition.THINKS_ABOUT_IT), now=later)
+    assert asked(alerts_conn, query) == [("close", None), ("complaint", later)]
+
+
+@pytest.mark.parametrize("mode", [None, "lv_battery"])
+def test_an_open_case_that_is_silenced_is_given_to_nobody_until_the_end(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], agent: Callable[..., Agent], mode: str | None
+) -> None:
+    [case] = open_cases()
+    [(car,)] = asked(alerts_conn, "SELECT vehicle_id FROM care.case")
+    ends_at = NOW + timedelta(days=1)
+    silence(alerts_conn, car, fault_mode=mode, ends_at=ends_at, reason="a recall", by="boss", now=NOW)
+    li = agent()
+    assert claim_next(alerts_conn, li, now=NOW) is None
+    assert claim_next(alerts_conn, li, now=ends_at) == case
+
+
+def test_who_ends_a_call_takes_the_case_from_nobody(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]], agent: Callable[..., Agent]
+) -> None:
+    [case] = open_cases()
+    li, _ = agent(), agent("zhang.wei")
+    begin_contact(alerts_conn, case, li, now=NOW)
+    hand_over(alerts_conn, case, to="zhang.wei", by="boss", why="end of shift", now=NOW)
+    finish_contact(alerts_conn, case, again(database, li), Outcome(disposition=Disposition.THINKS_ABOUT_IT), now=NOW)
+    assert claim_of(alerts_conn, case, now=NOW).name == "zhang.wei"
+
+
+def test_a_second_page_of_the_same_agent_begins_no_second_call(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], agent: Callable[..., Agent]
+) -> None:
+    one, two = open_cases(2)
+    # As the page had read the agent before the first call began.
+    before = agent()
+    begin_contact(alerts_conn, one, before, now=NOW)
+    with pytest.raises(CallUnfinished):
+        begin_contact(alerts_conn, two, before, now=NOW)
+
+
+def test_calls_at_once_about_several_cars_of_one_owner_are_counted(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]], agent: Callable[..., Agent]
+) -> None:
+    cases = open_cases(6)
+    with connect(database, role="admin") as conn:
+        conn.execute("UPDATE pii.vehicle_identity SET owner_id = (SELECT min(owner_id) FROM pii.owner)")
+    agents = [agent(f"agent-{number}") for number in range(6)]
+    start, refused = threading.Barrier(6), []
+
+    def ring(number: int) -> None:
+        with connect(database, role="alerts", autocommit=True) as conn:
+            start.wait(30)
+            try:
+                begin_contact(conn, cases[number], agents[number], now=NOW)
+            except MayNotCall:
+                refused.append(number)
+
+    threads = [threading.Thread(target=ring, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    most = service().contacts
+    assert (len(refused), asked(alerts_conn, "SELECT count(*) FROM care.contact")) == (6 - most, [(most,)])
