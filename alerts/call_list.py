@@ -137,6 +137,7 @@ def to_xlsx(lines: Iterable[CallRow]) -> bytes:
     # Slow to import, and only this format needs it.
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet("calls")
@@ -145,7 +146,11 @@ def to_xlsx(lines: Iterable[CallRow]) -> bytes:
     for line in lines:
         cells = []
         for column in COLUMNS:
-            cell = WriteOnlyCell(sheet, value=getattr(line, column))
+            value = getattr(line, column)
+            # One that XML has not would cost everybody the list.
+            if isinstance(value, str):
+                value = ILLEGAL_CHARACTERS_RE.sub("", value)
+            cell = WriteOnlyCell(sheet, value=value)
             if isinstance(cell.value, str):
                 cell.data_type = "s"
             cells.append(cell)

@@ -90,6 +90,7 @@ async def write_note(request: Request, case_id: int) -> Response:
 
     def act(conn: Any, agent: Agent) -> None:
         if text:
+            vehicle_of(conn, case_id)
             note(conn, case_id, "note", actor=agent.name, now=now_of(request), text=text)
 
     return await run_in_threadpool(_act, request, case_id, act)
@@ -301,7 +302,7 @@ def _local_time(text: str, zone: str) -> datetime | None:
     """Return a time that a form gives by the clock of a place, UTC; None for no time."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if text else None
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, OverflowError) as error:
         raise OutcomeMissing("write the time as 2026-03-01T14:30") from error
 
 

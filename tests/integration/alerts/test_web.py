@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from openpyxl import load_workbook
 from psycopg_pool import ConnectionPool
 
 from alerts.access.roles import Role
+from alerts.access.tokens import csrf_of
 from alerts.dealers import all_dealers
 from alerts.evidence import observe_vehicle
 from alerts.triage import apply_predictions
@@ -183,3 +185,20 @@ def test_an_empty_list_says_so(client: httpx.Client) -> None:
     answer = client.get("/")
     assert answer.status_code == 200
     assert "Nobody to call" in answer.text
+
+
+def test_what_no_page_of_ours_sends_is_refused_not_broken(database: str, client: httpx.Client, case_path: str) -> None:
+    csrf = {"csrf": csrf_of(client.cookies[COOKIE])}
+    assert client.post("/cases/99999/note", data={**csrf, "text": "x"}).status_code == 404
+    time = {"disposition": "call_back", "call_back_at": "0001-01-01T00:00", "zone": "Asia/Shanghai"}
+    assert client.post(f"{case_path}/outcome", data={**csrf, **time}).status_code == 422
+
+
+def test_a_character_that_a_workbook_has_not_costs_nobody_the_list(
+    database: str, client: httpx.Client, case_path: str
+) -> None:
+    with connect(database, role="admin") as conn:
+        conn.execute("UPDATE telemetry.vehicle SET city = E'Shang\x07hai'")
+    sheet = load_workbook(io.BytesIO(client.get("/call-list.xlsx").content)).active
+    assert sheet is not None
+    assert "Shanghai" in [cell.value for cell in list(sheet.iter_rows())[1]]
