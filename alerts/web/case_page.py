@@ -42,7 +42,7 @@ def case_page(
     problem: str | None = None,
     said: str | None = None,
 ) -> Response:
-    """Return the page of an open case.
+    """Return the page of an open case, or what is left of one that ended while the caller was on the telephone.
 
     phone   : the owner's number, when it was just revealed
     problem : what a person has to correct; said: what was just done
@@ -51,6 +51,9 @@ def case_page(
     pages = pages_of(request)
     now, caller = pages.clock(), caller_of(request)
     with pool_of(request).connection() as conn:
+        agent = agent_of(conn, caller)
+        if agent.contact == case_id and find_call(conn, case_id, now=now) is None:
+            return _call_over(request, case_id, status=status, problem=problem)
         call = open_call(conn, case_id, now=now)
         further = other_leads(conn, call)
         near = dealers_for_call(conn, call, further, now=now)
@@ -62,7 +65,6 @@ def case_page(
             if choice.keeps_book
         }
         claim = claim_of(conn, case_id, now=now)
-        agent = agent_of(conn, caller)
         visit = appointment_of(conn, case_id)
         entries = entries_of(conn, case_id)
     language = language_of(request) or pages.language
@@ -95,6 +97,19 @@ def case_page(
         callable_at=next_window(call.time_zone, now),
         pick_up_km=PICK_UP_KM,
         now=now,
+    )
+
+
+def _call_over(request: Request, case_id: int, *, status: int, problem: str | None) -> Response:
+    # Without an outcome its agent gets no other case: a workshop or an owner may end this one during the call.
+    return pages_of(request).render(
+        request,
+        "call-over.html",
+        status=status,
+        here=f"/cases/{case_id}",
+        case_id=case_id,
+        problem=problem,
+        dispositions=[one for one in Disposition if one not in (Disposition.APPOINTMENT, Disposition.CALL_BACK)],
     )
 
 

@@ -151,9 +151,12 @@ def _follow(conn: Connection, case_id: int, agent: Agent, outcome: Outcome, *, n
     row = conn.execute(sql.load(__package__, "case_and_owner"), {"case_id": case_id}).fetchone()
     if row is None:
         raise NotYours(NotYours.__doc__)
-    vehicle_id, owner_id, zone, unanswered, starts_at = row
+    vehicle_id, owner_id, zone, unanswered, starts_at, is_open = row
     if outcome.disposition not in _UNANSWERED:
         meet_clocks(conn, case_id, ["complaint"], now=now)
+    if not is_open and outcome.disposition is not Disposition.DO_NOT_CALL:
+        # It ended during the call: what was said is kept, and nothing more is to be done about it.
+        return
     match outcome.disposition:
         case Disposition.APPOINTMENT:
             if starts_at is None:

@@ -7,7 +7,8 @@ SELECT
     (
         SELECT starts_at FROM care.appointment
         WHERE appointment.case_id = care.case.case_id AND appointment.state = 'booked'
-    ) AS starts_at
+    ) AS starts_at,
+    care.case.state = 'open' AS is_open
 FROM care.case
 JOIN pii.vehicle_identity AS identity ON identity.vehicle_id = care.case.vehicle_id
 JOIN pii.owner AS owner USING (owner_id)

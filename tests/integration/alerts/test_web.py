@@ -202,3 +202,29 @@ def test_a_character_that_a_workbook_has_not_costs_nobody_the_list(
     sheet = load_workbook(io.BytesIO(client.get("/call-list.xlsx").content)).active
     assert sheet is not None
     assert "Shanghai" in [cell.value for cell in list(sheet.iter_rows())[1]]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "UPDATE care.case SET state = 'closed', closed_at = now(), outcome = 'repaired', closed_by = 'workshop'",
+        "UPDATE pii.owner SET do_not_call = true",
+    ],
+)
+def test_a_case_that_ends_during_the_call_still_takes_its_outcome(
+    database: str, client: httpx.Client, case_path: str, alerts_conn: psycopg.Connection[Any], ends: str
+) -> None:
+    csrf = {"csrf": csrf_of(client.cookies[COOKIE])}
+    # A Sunday, at an hour at which owners may be called.
+    assert client.post(f"{case_path}/phone", data=csrf).status_code == 200
+    with connect(database, role="admin") as conn:
+        conn.execute(ends)
+    assert client.post("/work/next", data=csrf).headers["location"].startswith(case_path)
+    assert f"{case_path}/outcome" in client.get(case_path).text
+    missing = client.post(f"{case_path}/outcome", data={**csrf, "disposition": "declined"})
+    assert missing.status_code == 422
+    said = {"disposition": "complaint", "note": "was called twice"}
+    assert client.post(f"{case_path}/outcome", data={**csrf, **said}).status_code == 303
+    assert alerts_conn.execute("SELECT disposition, note FROM care.contact").fetchall() == [tuple(said.values())]
+    assert client.get("/work").status_code == 200
+    assert client.get(case_path).status_code == 404
