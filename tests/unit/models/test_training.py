@@ -108,6 +108,13 @@ def test_too_few_cars_of_one_kind_say_what_to_do(failing, vehicles, what):
         fit_mode(MODE, FEATURES, rows, seed=0)
 
 
+def test_lamps_that_leave_nothing_to_learn_from_are_not_counted():
+    rows = rows_of(stored(vehicles=12, failing=3))
+    rows.learnt[np.isin(rows.vehicle_id, rows.vehicle_id[rows.came_on][:1])] = False
+    with pytest.raises(NotEnoughData, match="lv_battery: 3 cars whose lamp came on are needed and 2 are stored"):
+        fit_mode(MODE, FEATURES, rows, seed=0)
+
+
 def test_too_short_a_history_says_how_long_it_must_be():
     with pytest.raises(
         NotEnoughData, match=rf"{MODE.horizon_d + 7} days of readings are needed and {MODE.horizon_d + 6} are stored"
