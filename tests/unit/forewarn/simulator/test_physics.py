@@ -1,5 +1,6 @@
 """The physics of cars: time without gaps, charge that is conserved, heat that stays physical, causes that show."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -166,6 +167,33 @@ def test_boards_that_bleed_unevenly_move_whole_modules_apart_and_the_leaking_cel
     even, uneven = ([spread for apart, spread in seen if apart == which] for which in (False, True))
     assert min(len(even), len(uneven)) >= 2
     assert np.median(uneven) > 1.5 * np.median(even)
+
+
+def test_a_pause_of_a_leak_gives_nothing_back_and_the_workshop_all(live):
+    plan = replace(fault("hv_self_discharge", strength=1.0), pauses=((15 * DAY_S, 25 * DAY_S),), repair_s=32 * DAY_S)
+    block = live("Forewarn E5", plan=plan, seed=2)
+    behind = np.median(block.cells.true_v, axis=1) - block.cells.true_v[:, 7]
+    calm = (np.abs(block.packs.current_a) < 2) & (np.abs(block.packs.soc - 0.6) < 0.25)
+
+    def seen(first_d, last_d):
+        rows = calm & (block.samples.t_s > first_d * DAY_S) & (block.samples.t_s < last_d * DAY_S)
+        return float(np.median(behind[rows]))
+
+    before, early, late, mended = seen(13, 15), seen(16, 19), seen(21, 25), seen(33, 40)
+    assert min(early, late) > 0.6 * before > 0.01
+    assert late < 1.5 * before
+    assert mended < 0.5 * late
+
+
+@given(st.floats(-0.25, 0.25), st.floats(-0.2, 0.2))
+def test_the_curve_of_another_maker_rises_everywhere_and_ends_where_the_published_one_does(once, twice):
+    pack = replace(draw_pack(MODELS[0], np.random.default_rng(1)), curve=(once, twice))
+    soc = np.linspace(-0.1, 1.05, 500)
+    moved = pack.on_curve(soc)
+    assert np.all(np.diff(moved) > 0)
+    assert pack.on_curve(np.array([-0.1, 0.0, 1.0, 1.05])) == pytest.approx([-0.1, 0.0, 1.0, 1.05])
+    inside = (soc > 0.01) & (soc < 0.99)
+    assert np.gradient(moved, soc)[inside] == pytest.approx(pack.steeper(soc)[inside], abs=0.01)
 
 
 def test_few_packs_have_a_module_from_another_one():
