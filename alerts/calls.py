@@ -25,6 +25,7 @@ class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
     days_to_lamp, days_to_lamp_low, days_to_lamp_high : from ``as_of`` until the lamp comes on, and between which two
                     numbers that most likely lies; None where the model does not know
     explained_by  : fault mode of another lead of the case that brings this one about
+    settled_at    : when its case was closed as repaired, since when no signal has given it again
     """
 
     lead_id: int
@@ -41,6 +42,7 @@ class LeadDetail(msgspec.Struct, frozen=True, kw_only=True):
     days_to_lamp_low: float | None = None
     days_to_lamp_high: float | None = None
     explained_by: str | None = None
+    settled_at: datetime | None = None
 
     @property
     def known_until(self) -> datetime:

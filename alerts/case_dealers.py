@@ -41,8 +41,9 @@ def dealers_for_call(
     conn: psycopg.Connection[Any], call: Call, further: Iterable[LeadDetail], *, now: datetime
 ) -> DealersNear:
     """Return the dealers to offer for an open case. further : as of ``alerts.calls.other_leads``"""
-    # What another lead explains needs no capability of its own.
-    modes = [lead.mode for lead in (call.lead, *further) if lead.explained_by is None]
+    # What another lead explains, or a repair settled, needs no capability of its own.
+    leads = (call.lead, *further)
+    modes = [lead.mode for lead in leads if lead.explained_by is None and lead.settled_at is None]
     return dealers_for(conn, call.vehicle_id, modes, now=now)
 
 

@@ -50,23 +50,32 @@ class StoredLeads(msgspec.Struct, frozen=True):
     refreshed: int
 
 
-def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime) -> Opened:
-    """Return one open case for every vehicle, opened where there was none, locked until the transaction ends.
+def news_of(conn: Connection, leads: Sequence[NewLead]) -> list[NewLead]:
+    """Return the leads that are news: what was seen before the repair of its fault is none."""
+    rows = conn.execute(sql.load(__package__, "is_news"), _columns(leads))
+    return [lead for lead, (is_news,) in zip(leads, rows, strict=True) if is_news]
 
-    What comes back soon after a repair is the same matter: its case is opened again, with all that was done about it.
+
+def open_and_lock(conn: Connection, leads: Iterable[NewLead], *, now: datetime) -> Opened:
+    """Return one open case for the car of every lead, opened where there was none, locked until the transaction ends.
+
+    What comes back soon after its repair is the same matter: its case is opened again, with all that was done about it,
+    and what it was about besides is settled. Another fault is another case.
 
     Two callers at once get the same case: the second waits until the first's transaction has ended, and the partial
     unique index keeps it so whoever else writes.
     """
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_OPENING_LOCK,))
-    missing = sorted(set(vehicle_ids))
+    leads = list(leads)
+    missing = sorted({lead.vehicle_id for lead in leads})
     case_of: dict[int, int] = {}
     new: set[int] = set()
     reopened: set[int] = set()
     closed_after = now - timedelta(days=service().reopen_d)
     for _ in range(_ROUNDS):
-        values = {"vehicle_ids": missing, "opened_at": now, "closed_after": closed_after}
-        reopened.update(case for (case,) in conn.execute(sql.load(__package__, "reopen_cases"), values))
+        values = {"vehicle_ids": missing, "opened_at": now}
+        back = {**_columns([lead for lead in leads if lead.vehicle_id not in case_of]), "closed_after": closed_after}
+        reopened.update(case for (case,) in conn.execute(sql.load(__package__, "reopen_cases"), back))
         new.update(case for (case,) in conn.execute(sql.load(__package__, "open_cases"), values))
         case_of.update(conn.execute(sql.load(__package__, "lock_open_cases"), values).fetchall())
         missing = [vehicle for vehicle in missing if vehicle not in case_of]
@@ -74,6 +83,16 @@ def open_and_lock(conn: Connection, vehicle_ids: Iterable[int], *, now: datetime
             break
     found = set(case_of.values())
     return Opened(case_of, frozenset(new & found), frozenset(reopened & found))
+
+
+def _columns(leads: Sequence[NewLead]) -> dict[str, Sequence[Any]]:
+    """Return what tells leads apart, and when they were seen, as arrays of the same order."""
+    return {
+        "vehicle_ids": [lead.vehicle_id for lead in leads],
+        "sources": [lead.source for lead in leads],
+        "fault_modes": [lead.fault_mode for lead in leads],
+        "seen_at": [lead.seen_at for lead in leads],
+    }
 
 
 def mark_explained(conn: Connection, case_ids: Iterable[int]) -> None:

@@ -164,7 +164,8 @@ def _apply(
     now: datetime,
     code: Callable[[], str],
 ) -> Counts:
-    opened = cases.open_and_lock(conn, {lead.vehicle_id for lead in leads}, now=now)
+    leads = cases.news_of(conn, leads)
+    opened = cases.open_and_lock(conn, leads, now=now)
     stored = cases.store_leads(conn, leads, opened.case_of)
     cases.mark_explained(conn, opened.case_of.values())
     for kind, some in (("opened", opened.new), ("reopened", opened.reopened)):

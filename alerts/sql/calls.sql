@@ -22,6 +22,7 @@ SELECT
     lead.last_seen_at,
     lead.model_version,
     lead.explained_by,
+    lead.settled_at,
     prediction.as_of,
     prediction.days_to_lamp,
     prediction.days_to_lamp_low,

@@ -7,7 +7,8 @@ FROM (
     LEFT JOIN (
         SELECT cause.case_id, rule.by, rule.of
         FROM unnest(%(by)s::text[], %(of)s::text[]) AS rule (by, of)
-        JOIN care.lead AS cause ON cause.fault_mode = rule.by AND cause.case_id = ANY (%(case_ids)s::bigint[])
+        JOIN care.lead AS cause ON cause.fault_mode = rule.by AND cause.settled_at IS NULL
+            AND cause.case_id = ANY (%(case_ids)s::bigint[])
     ) AS rule ON rule.case_id = lead.case_id AND rule.of = lead.fault_mode
     WHERE lead.case_id = ANY (%(case_ids)s::bigint[])
     GROUP BY lead.lead_id

@@ -17,6 +17,8 @@ FROM (
         AND finding.found_at < %(until)s
         AND lead.source = 'prediction'
         AND lead.explained_by IS NULL
+        -- What was repaired was judged by then.
+        AND (lead.settled_at IS NULL OR finding.found_at <= lead.settled_at)
 ) AS judged
 GROUP BY "group"
 ORDER BY "group";

@@ -13,7 +13,8 @@ ON CONFLICT (case_id, source, fault_mode) DO UPDATE SET
     severity = excluded.severity,
     prediction_id = excluded.prediction_id,
     model_version = excluded.model_version,
-    reasons = excluded.reasons
-WHERE known.last_seen_at <= excluded.last_seen_at
+    reasons = excluded.reasons,
+    settled_at = NULL
+WHERE known.last_seen_at <= excluded.last_seen_at AND (known.settled_at IS NULL OR known.settled_at < excluded.last_seen_at)
 -- A row that this statement inserted was never locked or updated by anybody.
 RETURNING xmax = 0;

@@ -3,9 +3,9 @@ SELECT
     care.case.vehicle_id,
     care.case.state = 'open',
     (SELECT coalesce(array_agg(DISTINCT fault_mode) FILTER (WHERE fault_mode IS NOT NULL), '{}') FROM care.lead
-     WHERE lead.case_id = care.case.case_id AND explained_by IS NULL),
+     WHERE lead.case_id = care.case.case_id AND explained_by IS NULL AND settled_at IS NULL),
     (SELECT coalesce(array_agg(DISTINCT fault_mode) FILTER (WHERE fault_mode IS NOT NULL), '{}') FROM care.lead
-     WHERE lead.case_id = care.case.case_id AND source = 'prediction')
+     WHERE lead.case_id = care.case.case_id AND source = 'prediction' AND settled_at IS NULL)
 FROM care.case
 WHERE care.case.case_id = %(case_id)s
     AND (

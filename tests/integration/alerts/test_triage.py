@@ -183,6 +183,10 @@ def test_a_code_that_exists_is_drawn_again(
     assert one(alerts_conn, "SELECT array_agg(code ORDER BY code) FROM care.coupon") == ["OTHER", "SAME"]
 
 
+def seen(vehicle: int) -> cases.NewLead:
+    return cases.NewLead(vehicle_id=vehicle, source="prediction", fault_mode="lv_battery", severity=2, seen_at=NOW)
+
+
 def test_two_who_open_cases_never_wait_for_each_other_in_a_circle(
     enrolled: Callable[..., dict[str, int]], database: str
 ) -> None:
@@ -192,17 +196,17 @@ def test_two_who_open_cases_never_wait_for_each_other_in_a_circle(
     def second() -> None:
         with connect(database, role="alerts", autocommit=True) as conn, conn.transaction():
             first_has_one.wait(10)
-            cases.open_and_lock(conn, [other_car], now=NOW)
-            cases.open_and_lock(conn, [one_car], now=NOW)
+            cases.open_and_lock(conn, [seen(other_car)], now=NOW)
+            cases.open_and_lock(conn, [seen(one_car)], now=NOW)
 
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(second)
         with connect(database, role="alerts", autocommit=True) as conn, conn.transaction():
-            cases.open_and_lock(conn, [one_car], now=NOW)
+            cases.open_and_lock(conn, [seen(one_car)], now=NOW)
             first_has_one.set()
             # Time for the second to take the other car, if it could.
             time.sleep(0.3)
-            assert len(cases.open_and_lock(conn, [one_car, other_car], now=NOW).case_of) == 2
+            assert len(cases.open_and_lock(conn, [seen(one_car), seen(other_car)], now=NOW).case_of) == 2
         assert outcome.exception(10) is None
 
 
@@ -269,7 +273,7 @@ def test_a_closed_case_is_closed(
     alerts_conn.execute("UPDATE care.case SET state = 'closed', closed_at = now()")
     assert find_call(alerts_conn, call.case_id) is None
     with alerts_conn.transaction():
-        opened = cases.open_and_lock(alerts_conn, [vehicle], now=NOW)
+        opened = cases.open_and_lock(alerts_conn, [seen(vehicle)], now=NOW)
     assert opened.new == {opened.case_of[vehicle]}
     assert opened.case_of[vehicle] != call.case_id
 

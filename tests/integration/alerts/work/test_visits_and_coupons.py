@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
+from alerts.calls import find_call, other_leads
 from alerts.charging.channels import NotTaken
 from alerts.coupons import CouponMisread
 from alerts.slots import SlotFull, free_slots, make_slots
@@ -277,6 +278,71 @@ def test_a_finding_is_a_label_and_what_comes_back_soon_reopens_the_case(
     assert asked(alerts_conn, "SELECT state FROM care.appointment") == [("arrived",)]
     triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=2))])
     assert asked(alerts_conn, "SELECT case_id, state, reopened FROM care.case") == [(case, "open", 1)]
+
+
+LED_BY = (
+    "SELECT care.case.case_id, reopened, lead.fault_mode FROM care.case JOIN care.case_priority USING (case_id)"
+    " JOIN care.lead ON lead_id = (why ->> 'lead_id')::bigint WHERE state = 'open'"
+)
+
+
+def repaired(conn: Connection, case: int, mode: str = "lv_battery") -> int:
+    """Have a workshop confirm and repair a fault of a case; return its car."""
+    report = Report(result="confirmed", fault_mode=mode)
+    report_finding(conn, case, report, dealer_id=visited(conn, case), by="counter", now=NOW)
+    [(car,)] = asked(conn, "SELECT vehicle_id FROM care.case WHERE case_id = %s", case)
+    return int(car)
+
+
+def test_another_fault_after_a_repair_is_another_case(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], flag: Callable[..., Any]
+) -> None:
+    [case] = open_cases()
+    car = repaired(alerts_conn, case)
+    # What was seen before the repair, told once more, is no news.
+    before = flag(car, "lv_battery", 0.9, NOW - timedelta(minutes=5))
+    triage_all(alerts_conn, [before])
+    assert asked(alerts_conn, LED_BY) == []
+    triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW + timedelta(days=2))])
+    [(other, reopened, led_by)] = asked(alerts_conn, LED_BY)
+    assert (reopened, led_by) == (0, "tyre_leak")
+    assert other != case
+    triage_all(alerts_conn, [before])
+    assert asked(alerts_conn, "SELECT fault_mode FROM care.lead WHERE case_id = %s", other) == [("tyre_leak",)]
+
+
+def test_what_was_repaired_leads_its_case_no_more_when_another_fault_of_it_comes_back(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], flag: Callable[..., Any]
+) -> None:
+    [case] = open_cases()
+    [(car,)] = asked(alerts_conn, "SELECT vehicle_id FROM care.case WHERE case_id = %s", case)
+    triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW - timedelta(hours=1))])
+    repaired(alerts_conn, case)
+    tyre = flag(car, "tyre_leak", 0.6, NOW + timedelta(days=2))
+    for again in ([tyre], [tyre, flag(car, "lv_battery", 0.9, NOW - timedelta(minutes=5))]):
+        triage_all(alerts_conn, again)
+        assert asked(alerts_conn, LED_BY) == [(case, 1, "tyre_leak")]
+    call = find_call(alerts_conn, case)
+    assert call is not None
+    [battery] = other_leads(alerts_conn, call)
+    assert (battery.fault_mode, battery.settled_at) == ("lv_battery", NOW)
+    # The workshop is asked about the tyre alone, and what it says of it is no word against the battery's repair.
+    tyre_found = Report(result="confirmed")
+    dealer, later = visited(alerts_conn, case), NOW + timedelta(days=3)
+    report_finding(alerts_conn, case, tyre_found, dealer_id=dealer, by="counter", now=later)
+    assert asked(alerts_conn, "SELECT fault_mode, confirmed FROM prediction.label WHERE occurred_at = %s", later) == [
+        ("tyre_leak", True)
+    ]
+
+
+def test_a_repair_that_did_not_hold_leads_its_case_again(
+    alerts_conn: Connection, open_cases: Callable[..., list[int]], flag: Callable[..., Any]
+) -> None:
+    [case] = open_cases()
+    car = repaired(alerts_conn, case)
+    triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=2))])
+    triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW + timedelta(days=3))])
+    assert asked(alerts_conn, LED_BY) == [(case, 1, "lv_battery")]
 
 
 @pytest.mark.parametrize(
