@@ -41,7 +41,11 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(NamedTuple):
-    """A message whose next try is due. addresses : the owner's, channel and address"""
+    """A message whose next try is due.
+
+    addresses     : the owner's, channel and address
+    may_be_called : the owner consents to care, and did not ask to be left alone
+    """
 
     message_id: uuid.UUID
     case_id: int
@@ -53,6 +57,7 @@ class Due(NamedTuple):
     link: str | None
     tried: int
     addresses: list[list[str]]
+    may_be_called: bool
 
 
 class Sent(NamedTuple):
@@ -76,7 +81,8 @@ def write(
 def send_due(conn: Connection, channels: Sequence[Channel], *, public_url: str | None, now: datetime) -> Sent:
     """Hand over what is due, each by the next channel that the owner has an address for.
 
-    A message whose receipt did not come in time is due again by the next one; after the last one a person sees to it.
+    A message whose receipt did not come in time is due again by the next one; after the last one a person sees to it,
+    if the owner may be called.
     conn : role "alerts", outside a transaction
     """
     taken = not_taken = given_up = 0
@@ -165,6 +171,9 @@ def _try(message: Due, channels: Sequence[Channel], *, public_url: str | None) -
 
 def _give_up(conn: Connection, message: Due, *, now: datetime) -> None:
     conn.execute(sql.load(__package__, "give_up_message"), {"message_id": message.message_id, "now": now})
+    if not message.may_be_called:
+        # A task would have somebody call all the same.
+        return
     add_task(
         conn,
         "no_receipt",

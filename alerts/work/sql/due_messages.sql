@@ -14,7 +14,14 @@ SELECT
                 AND (NOT owner.do_not_call OR message.kind IN ('appointment', 'reminder'))
         ),
         '{}'
-    ) AS addresses
+    ) AS addresses,
+    EXISTS (
+        SELECT FROM pii.vehicle_identity AS identity
+        JOIN pii.owner AS owner USING (owner_id)
+        WHERE identity.vehicle_id = care.case.vehicle_id
+            AND NOT owner.do_not_call
+            AND (SELECT granted FROM pii.consent_now WHERE consent_now.vehicle_id = identity.vehicle_id AND purpose = 'care')
+    ) AS may_be_called
 FROM care.message
 JOIN care.case USING (case_id)
 WHERE message.next_at <= %(now)s

@@ -413,6 +413,42 @@ def test_a_message_counts_when_it_is_received(
     assert not confirm(alerts_conn, uuid.uuid4(), now=later)
 
 
+@pytest.mark.parametrize(
+    "left_alone",
+    [
+        "UPDATE pii.owner SET do_not_call = true",
+        (
+            "INSERT INTO pii.consent (vehicle_id, purpose, granted, policy_version, source, chosen_at)"
+            " SELECT vehicle_id, 'care', false, '1', 'test', now() FROM pii.vehicle_identity"
+        ),
+    ],
+)
+def test_nobody_is_told_to_reach_an_owner_who_is_to_be_left_alone(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]], left_alone: str
+) -> None:
+    [case] = open_cases()
+    send_offer(alerts_conn, case, public_url=None, by="li.na", now=NOW)
+    text, later = Gateway("phone"), NOW + timedelta(minutes=service().receipt_min)
+    assert send_due(alerts_conn, [text], public_url=None, now=NOW).taken == 1
+    with connect(database, role="admin") as conn:
+        conn.execute(left_alone)
+    assert send_due(alerts_conn, [text], public_url=None, now=later).given_up == 1
+    assert asked(alerts_conn, "SELECT kind FROM care.task") == []
+
+
+def test_a_task_to_reach_an_owner_is_shown_until_they_ask_to_be_left_alone(
+    database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]]
+) -> None:
+    [case] = open_cases()
+    send_offer(alerts_conn, case, public_url=None, by="li.na", now=NOW)
+    for minutes in (0, service().receipt_min):
+        send_due(alerts_conn, [Gateway("phone")], public_url=None, now=NOW + timedelta(minutes=minutes))
+    assert [task.kind for task in open_tasks(alerts_conn)] == ["no_receipt"]
+    with connect(database, role="admin") as conn:
+        conn.execute("UPDATE pii.owner SET do_not_call = true")
+    assert open_tasks(alerts_conn) == []
+
+
 def test_a_channel_that_is_broken_is_passed_over_at_once(
     database: str, alerts_conn: Connection, open_cases: Callable[..., list[int]]
 ) -> None:
