@@ -72,13 +72,14 @@ def claim_next(conn: Connection, agent: Agent, *, now: datetime) -> int | None:
         "contacts": rules.contacts,
         "since": now - timedelta(days=rules.contacts_d),
     }
-    # A button that was pressed twice takes no second case.
-    if mine := claimed_by(conn, agent, now=now):
-        return mine[0]
     for waits, order in (_CALL_BACKS, _READY):
         query = compose.SQL(sql.load(__package__, "claim_next")).format(waits=waits, order=order)
         for _ in range(_ATTEMPTS):
             with conn.transaction():
+                # A button that was pressed twice takes no second case, nor do two pages of one agent at once.
+                conn.execute(sql.load(__package__, "lock_agent"), {"account_id": agent.account_id})
+                if mine := claimed_by(conn, agent, now=now):
+                    return mine[0]
                 row = conn.execute(query, values).fetchone()
                 if row is None:
                     break

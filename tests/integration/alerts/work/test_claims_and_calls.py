@@ -54,6 +54,28 @@ def test_fifty_agents_at_once_get_fifty_cases(
     assert set(taken) <= set(cases)
 
 
+def test_one_agent_who_asks_six_times_at_once_gets_one_case(
+    database: str, alerts_conn: Connection, agent: Callable[..., Agent], open_cases: Callable[..., list[int]]
+) -> None:
+    open_cases(6)
+    one, start, taken = agent(), threading.Barrier(6), []
+
+    def work() -> None:
+        with connect(database, role="alerts", autocommit=True) as conn:
+            start.wait(30)
+            taken.append(claim_next(conn, one, now=NOW))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(taken) == 6
+    assert len(set(taken)) == 1
+    assert asked(alerts_conn, "SELECT case_id FROM care.case_work WHERE claimed_by IS NOT NULL") == [(taken[0],)]
+    assert asked(alerts_conn, "SELECT count(*) FROM care.entry WHERE kind = 'claimed'") == [(1,)]
+
+
 def test_a_case_is_one_agents_until_the_lease_is_over(
     alerts_conn: Connection, agent: Callable[..., Agent], open_cases: Callable[..., list[int]]
 ) -> None:
