@@ -187,9 +187,16 @@ def to_table(lines: Iterable[CallRow], *, language: str) -> "Table":
             f"[bold]{escape(line.fault)}[/bold]{f' ({expected})' if expected else ''}\n{escape(line.why)}",
             f"{line.owner_masked}\n{line.phone_masked or t('no number')}",
             t("none can do this work") if line.dealer is None else f"{escape(line.dealer)}\n{line.distance_km} km",
-            "—" if line.coupon is None else f"{line.coupon}\n−{line.percent_off} %",
+            "—" if line.coupon is None else "\n".join(part for part in (line.coupon, _less(line, language)) if part),
         )
     return table
+
+
+def _less(line: CallRow, language: str) -> str:
+    """Return what a coupon takes off; nothing for one that takes nothing off."""
+    if line.percent_off is not None:
+        return f"−{line.percent_off} %"
+    return "" if line.yuan_off is None else translator(language)("−%(yuan)s yuan", yuan=line.yuan_off)
 
 
 def _harmless(value: object) -> object:

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
 from alerts.call_list import COLUMNS, row, to_csv, to_json, to_table
 from alerts.calls import Call, CouponOffer, DealerOffer, LeadDetail
@@ -89,6 +90,28 @@ def test_table_shows_a_call() -> None:
     text = console.export_text()
     for shown in ("87", "王**", "7K3M-9QXT-2VA5", "Shanghai [1]", "2.0 km", "91 % likely"):
         assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("percent", "yuan", "language", "shown"),
+    [
+        (20, None, "en", "−20 %"),
+        (None, 360, "en", "−360 yuan"),
+        (None, 360, "zh_CN", "−360 元"),
+        (None, None, "en", ""),
+    ],
+)
+def test_table_shows_what_a_coupon_takes_off(percent: int | None, yuan: int | None, language: str, shown: str) -> None:
+    from rich.console import Console
+
+    assert CALL.coupon is not None
+    coupon = msgspec.structs.replace(CALL.coupon, percent_off=percent, yuan_off=yuan)
+    console = Console(width=200, record=True, file=io.StringIO())
+    line = row(msgspec.structs.replace(CALL, coupon=coupon), language)
+    console.print(to_table([line], language=language))
+    text = console.export_text()
+    assert shown in text
+    assert "None" not in text
 
 
 def test_what_is_said_names_no_probability() -> None:
