@@ -18,6 +18,7 @@ from alerts.coupons import CouponMisread
 from alerts.phones import MOST_REASON, phones_of
 from alerts.web.case_page import open_call
 from alerts.web.dealer import record_finding
+from alerts.web.forms import NO_NUL
 from alerts.web.guard import Allowed, allowed, caller_of, declarations
 from alerts.web.rendering import language_of
 from alerts.web.state import now_of, pages_of, pool_of
@@ -35,6 +36,7 @@ _TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _Id = Annotated[str, Field(min_length=1, max_length=redeeming.MOST_REQUEST_ID, pattern=r"^[\x21-\x7e]+$")]
+_Text = Annotated[str, Field(pattern=NO_NUL)]
 
 
 class _Body(BaseModel):
@@ -47,14 +49,14 @@ class Redemption(_Body):
     """A coupon at the counter. request_id is the dealer's own: the same again answers the same."""
 
     request_id: _Id
-    bearer: str | None = Field(None, max_length=100, description="Who carried it, when it was not the owner.")
+    bearer: _Text | None = Field(None, max_length=100, description="Who carried it, when it was not the owner.")
 
 
 class TakingBack(_Body):
     """A redemption that is taken back."""
 
     request_id: _Id
-    reason: str = Field(min_length=1, max_length=500)
+    reason: _Text = Field(min_length=1, max_length=500)
 
 
 class CouponState(_Body):
@@ -89,10 +91,10 @@ class FindingReport(_Body):
 
     request_id: _Id
     result: Literal["confirmed", "other", "nothing"]
-    fault_mode: str | None = Field(None, max_length=60)
-    parts: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field([], max_length=100)
+    fault_mode: _Text | None = Field(None, max_length=60)
+    parts: list[Annotated[_Text, Field(min_length=1, max_length=100)]] = Field([], max_length=100)
     odometer_km: float | None = Field(None, ge=0, lt=5_000_000)
-    note: str = Field("", max_length=2000)
+    note: _Text = Field("", max_length=2000)
 
 
 class Recorded(_Body):
@@ -140,15 +142,15 @@ _LIST: dict[int | str, dict[str, Any]] = {
 def list_alerts(
     request: Request,
     format: Literal["json", "csv", "xlsx"] = "json",
-    fault_mode: Annotated[str | None, Query(max_length=60)] = None,
-    city: Annotated[str | None, Query(max_length=60)] = None,
+    fault_mode: Annotated[str | None, Query(max_length=60, pattern=NO_NUL)] = None,
+    city: Annotated[str | None, Query(max_length=60, pattern=NO_NUL)] = None,
     severity: Annotated[int | None, Query(ge=1, le=3)] = None,
     source: Annotated[Literal["prediction", "lamp", "anomaly", "service", "dormant", "loyalty"] | None, Query()] = None,
     after: Annotated[str | None, Query(pattern=MARK)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
     language: Annotated[str | None, Query(pattern="^(zh_CN|en)$")] = None,
     phones: bool = False,
-    reason: Annotated[str | None, Query(max_length=MOST_REASON)] = None,
+    reason: Annotated[str | None, Query(max_length=MOST_REASON, pattern=NO_NUL)] = None,
 ) -> Response:
     """Return the call list, most urgent first; the header ``Next-After`` is ``after`` of the next page.
 

@@ -1,6 +1,7 @@
 """The web application: pages, downloads and health; past this machine by TLS only."""
 
 import ipaddress
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request, Response
-from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -236,10 +237,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _problem(request, error.status_code, t("That did not work"), str(error.detail))
 
 
-async def _not_understood(request: Request, error: Exception) -> Response:
+def _not_understood(request: Request, error: Exception) -> Response:
     if _is_api(request):
         assert isinstance(error, RequestValidationError)
-        return await request_validation_exception_handler(request, error)
+        # Each place and what is wrong there, without what was sent: not all of that can be sent back.
+        places = [{key: place[key] for key in ("type", "loc", "msg")} for place in error.errors()]
+        detail = json.dumps({"detail": places}, ensure_ascii=False).encode("utf-8", "replace")
+        return Response(detail, status_code=422, media_type="application/json")
     t = request.app.state.pages.translator(language_of(request))
     return _problem(request, 404, t("Not on the list"), t("There is no such page."))
 

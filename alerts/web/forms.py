@@ -8,6 +8,8 @@ CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 # Of one form. What is larger is none of ours.
 MOST_FIELDS = 100
+# Of a text in an address or in JSON: the database has none with a NUL.
+NO_NUL = r"^[^\x00]*$"
 _FORM = "application/x-www-form-urlencoded"
 
 

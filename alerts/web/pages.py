@@ -15,7 +15,7 @@ from alerts.calls import MARK, Count, Filter, mark_of, open_calls, read_mark
 from alerts.phones import MOST_REASON, needs_reason, reveal_phone
 from alerts.web.case_page import case_page, open_call
 from alerts.web.chart import HISTORY, signal_chart
-from alerts.web.forms import own_path, read_form
+from alerts.web.forms import NO_NUL, own_path, read_form
 from alerts.web.guard import allowed, anyone, caller_of
 from alerts.web.homes import HOMES, LIST_ROLES
 from alerts.web.rendering import LANGUAGE_COOKIE, language_of
@@ -29,6 +29,7 @@ from config.i18n import LANGUAGES
 from ingest.store import readings
 
 router = APIRouter(include_in_schema=False)
+_Chosen = Annotated[str | None, Query(pattern=NO_NUL)]
 # What was just done, as a word that the page has a sentence for.
 _Said = Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")]
 _DESK = allowed(Role.AGENT, Role.SUPERVISOR)
@@ -44,8 +45,8 @@ _HEALTH_TIMEOUT_S = 2.0
 @router.get("/", dependencies=[allowed(*Role)])
 def show_list(
     request: Request,
-    fault: str | None = None,
-    city: str | None = None,
+    fault: _Chosen = None,
+    city: _Chosen = None,
     after: Annotated[str | None, Query(pattern=MARK)] = None,
     said: _Said = None,
 ) -> Response:

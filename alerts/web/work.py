@@ -37,13 +37,15 @@ from config.service import service
 router = APIRouter(include_in_schema=False)
 _DESK = allowed(Role.AGENT, Role.SUPERVISOR)
 _SUPERVISOR = allowed(Role.SUPERVISOR)
-_Month = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+_Month = Annotated[str | None, Query(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$")]
 _LOOK_EVERY_S = 0.5
 # A list that changes all the time is drawn anew this often at most.
 _TELL_EVERY_S = 2.0
 _HEARTBEAT_S = 10.0
 _MOST_TEXT = 2000
 _MOST_SILENT_D = 365
+# Of a number in a form: what is longer is none of ours, and Python reads no number of thousands.
+_MOST_DIGITS = 18
 
 
 @router.post("/work/next", dependencies=[_DESK])
@@ -104,7 +106,7 @@ async def book_appointment(request: Request, case_id: int) -> Response:
     def act(conn: Any, agent: Agent) -> None:
         dealer_id, _, slot = form.get("slot", "").partition(" ")
         starts_at = None if slot else _local_time(form.get("starts_at", ""), form.get("zone", ""))
-        if slot and not slot.isdecimal():
+        if slot and not (slot.isdecimal() and len(slot) <= _MOST_DIGITS):
             raise appointments.CannotBook("choose a time")
         try:
             way = appointments.Way(form.get("way", "drive"))
@@ -178,7 +180,7 @@ async def silence_case(request: Request, case_id: int) -> Response:
 
     def act(conn: Any, agent: Agent) -> None:
         reason, days = form.get("reason", "").strip()[:MOST_REASON], form.get("days", "")
-        if not reason or not days.isdecimal() or not 1 <= int(days) <= _MOST_SILENT_D:
+        if not reason or not (days.isdecimal() and len(days) <= _MOST_DIGITS and 1 <= int(days) <= _MOST_SILENT_D):
             raise OutcomeMissing("say for how many days, and why")
         now = now_of(request)
         silence(

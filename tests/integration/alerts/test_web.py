@@ -190,8 +190,23 @@ def test_an_empty_list_says_so(client: httpx.Client) -> None:
 def test_what_no_page_of_ours_sends_is_refused_not_broken(database: str, client: httpx.Client, case_path: str) -> None:
     csrf = {"csrf": csrf_of(client.cookies[COOKIE])}
     assert client.post("/cases/99999/note", data={**csrf, "text": "x"}).status_code == 404
+    for place in ("city", "fault"):
+        assert client.get("/", params={place: "\0"}).status_code == 404
+    assert client.post(f"{case_path}/appointment", data={**csrf, "slot": f"a {'9' * 5000}"}).status_code == 422
     time = {"disposition": "call_back", "call_back_at": "0001-01-01T00:00", "zone": "Asia/Shanghai"}
     assert client.post(f"{case_path}/outcome", data={**csrf, **time}).status_code == 422
+
+
+def test_what_no_page_of_a_supervisor_sends_is_refused_not_broken(
+    database: str, client: httpx.Client, case_path: str
+) -> None:
+    client.cookies.set(COOKIE, sign_in(database, Role.SUPERVISOR, now=NOW))
+    for month in ("0000-01", "9999-12", "1999-12"):
+        assert client.get("/report", params={"month": month}).status_code == 404
+    for month in ("2000-01", "2999-12"):
+        assert client.get("/report", params={"month": month}).status_code == 200
+    fields = {"csrf": csrf_of(client.cookies[COOKIE]), "reason": "x", "days": "9" * 5000}
+    assert client.post(f"{case_path}/silence", data=fields).status_code == 422
 
 
 def test_a_character_that_a_workbook_has_not_costs_nobody_the_list(

@@ -158,6 +158,41 @@ def test_a_workshop_reports_and_dealers_are_found(
     ]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"note": "a\0"},
+        {"parts": ["a\0"]},
+        {"fault_mode": "a\0"},
+        {"note": "\ud800"},
+        {"\ud800": "x"},
+        {"odometer_km": float("nan")},
+    ],
+)
+def test_what_no_database_keeps_and_no_answer_repeats_is_refused_not_broken(
+    program: Callable[..., Client],
+    alerts_conn: Connection,
+    open_cases: Callable[..., list[int]],
+    fields: dict[str, Any],
+) -> None:
+    [case] = open_cases()
+    [(dealer,)] = alerts_conn.execute("SELECT dealer_id FROM care.offer").fetchall()
+    make_slots(alerts_conn, now=NOW, days=2)
+    slot = free_slots(alerts_conn, dealer, since=SOON, until=NOW + timedelta(days=2))[0]
+    book(alerts_conn, case, dealer_id=dealer, slot_id=slot.slot_id, by="li.na", now=NOW)
+    workshop = program(Scope.COUPONS_REDEEM, dealer_id=dealer)
+    content = json.dumps({"request_id": "f1", "result": "confirmed", **fields})
+    answer = workshop.post(
+        f"/api/v1/cases/{case}/findings", content=content, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    [place] = answer.json()["detail"]
+    assert set(place) == {"type", "loc", "msg"}
+    for parameter in ("city", "fault_mode"):
+        refused = program(Scope.ALERTS_READ).get("/api/v1/alerts", params={parameter: "\0"})
+        assert refused.status_code == 422
+
+
 def test_the_interface_describes_itself(program: Callable[..., Client]) -> None:
     described = program(Scope.ALERTS_READ).get("/api/v1/openapi.json").json()
     assert set(described["paths"]) == {
