@@ -51,8 +51,11 @@ class StoredLeads(msgspec.Struct, frozen=True):
 
 
 def news_of(conn: Connection, leads: Sequence[NewLead]) -> list[NewLead]:
-    """Return the leads that are news: what was seen before the repair of its fault is none."""
-    rows = conn.execute(sql.load(__package__, "is_news"), _columns(leads))
+    """Return the leads that are news: what was seen before its fault was repaired is none, nor what models say soon.
+
+    The order is kept.
+    """
+    rows = conn.execute(sql.load(__package__, "is_news"), {**_columns(leads), "settle_d": service().settle_d})
     return [lead for lead, (is_news,) in zip(leads, rows, strict=True) if is_news]
 
 

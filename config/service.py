@@ -30,6 +30,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declined_quiet_d: int
     repaired_quiet_d: int
     reopen_d: int
+    settle_d: int
     calm_d: int
     survey_after_h: int
     low_score: int

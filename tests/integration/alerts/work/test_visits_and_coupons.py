@@ -11,10 +11,13 @@ import psycopg
 import pytest
 
 from alerts.calls import find_call, other_leads
+from alerts.cases import NewLead
 from alerts.charging.channels import NotTaken
 from alerts.coupons import CouponMisread
+from alerts.dealers import all_dealers
 from alerts.slots import SlotFull, free_slots, make_slots
 from alerts.sources import gather
+from alerts.triage import apply_leads
 from alerts.work.agents import Agent
 from alerts.work.appointments import CannotBook, NoAppointment, Way, appointment_of, arrived, book, cancel, no_shows
 from alerts.work.claims import claim_next
@@ -26,6 +29,7 @@ from alerts.work.redeeming import CouponRefused, Request, look_up, redeem, roll_
 from alerts.work.silences import silence
 from alerts.work.surveys import answer, find_survey
 from alerts.work.tasks import NoSuchTask, finish_charged, finish_task, open_tasks, tasks_of_buttons
+from config.faults import fault_modes
 from config.service import service
 from ingest.store.connection import connect
 from models.tables import flagged_predictions
@@ -276,8 +280,28 @@ def test_a_finding_is_a_label_and_what_comes_back_soon_reopens_the_case(
         alerts_conn, "SELECT fault_mode, confirmed FROM prediction.label WHERE source = 'finding' ORDER BY 1"
     ) == [("lv_battery", True), ("tyre_leak", False)]
     assert asked(alerts_conn, "SELECT state FROM care.appointment") == [("arrived",)]
+    # On the next days models look at what the battery was before.
     triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=2))])
+    assert asked(alerts_conn, "SELECT case_id, state, reopened FROM care.case") == [(case, "closed", 0)]
+    triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=8))])
     assert asked(alerts_conn, "SELECT case_id, state, reopened FROM care.case") == [(case, "open", 1)]
+
+
+def test_a_lamp_after_a_repair_is_news_at_once(alerts_conn: Connection, open_cases: Callable[..., list[int]]) -> None:
+    [case] = open_cases()
+    car = repaired(alerts_conn, case)
+    for days, state in ((-1, "closed"), (1, "open")):
+        seen_at = NOW + timedelta(days=days)
+        lead = NewLead(vehicle_id=car, source="lamp", fault_mode="lv_battery", severity=2, seen_at=seen_at)
+        apply_leads(
+            alerts_conn,
+            {car: [lead]},
+            {car: [lead]}.__getitem__,
+            fault_modes=fault_modes(),
+            dealers=all_dealers(alerts_conn),
+            now=max(seen_at, NOW),
+        )
+        assert asked(alerts_conn, "SELECT case_id, state FROM care.case") == [(case, state)]
 
 
 LED_BY = (
@@ -318,7 +342,7 @@ def test_what_was_repaired_leads_its_case_no_more_when_another_fault_of_it_comes
     [(car,)] = asked(alerts_conn, "SELECT vehicle_id FROM care.case WHERE case_id = %s", case)
     triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW - timedelta(hours=1))])
     repaired(alerts_conn, case)
-    tyre = flag(car, "tyre_leak", 0.6, NOW + timedelta(days=2))
+    tyre = flag(car, "tyre_leak", 0.6, NOW + timedelta(days=8))
     for again in ([tyre], [tyre, flag(car, "lv_battery", 0.9, NOW - timedelta(minutes=5))]):
         triage_all(alerts_conn, again)
         assert asked(alerts_conn, LED_BY) == [(case, 1, "tyre_leak")]
@@ -328,7 +352,7 @@ def test_what_was_repaired_leads_its_case_no_more_when_another_fault_of_it_comes
     assert (battery.fault_mode, battery.settled_at) == ("lv_battery", NOW)
     # The workshop is asked about the tyre alone, and what it says of it is no word against the battery's repair.
     tyre_found = Report(result="confirmed")
-    dealer, later = visited(alerts_conn, case), NOW + timedelta(days=3)
+    dealer, later = visited(alerts_conn, case), NOW + timedelta(days=9)
     report_finding(alerts_conn, case, tyre_found, dealer_id=dealer, by="counter", now=later)
     assert asked(alerts_conn, "SELECT fault_mode, confirmed FROM prediction.label WHERE occurred_at = %s", later) == [
         ("tyre_leak", True)
@@ -340,8 +364,8 @@ def test_a_repair_that_did_not_hold_leads_its_case_again(
 ) -> None:
     [case] = open_cases()
     car = repaired(alerts_conn, case)
-    triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=2))])
-    triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW + timedelta(days=3))])
+    triage_all(alerts_conn, [flag(car, "lv_battery", 0.9, NOW + timedelta(days=8))])
+    triage_all(alerts_conn, [flag(car, "tyre_leak", 0.6, NOW + timedelta(days=9))])
     assert asked(alerts_conn, LED_BY) == [(case, 1, "lv_battery")]
 
 
