@@ -51,7 +51,7 @@ class StoredLeads(msgspec.Struct, frozen=True):
 
 
 def news_of(conn: Connection, leads: Sequence[NewLead]) -> list[NewLead]:
-    """Return the leads that are news: what was seen before its fault was repaired is none, nor what models say soon.
+    """Return the leads that are news: what was seen before a repair is none, nor what models say soon after it.
 
     The order is kept.
     """
