@@ -47,7 +47,8 @@ _VERSIONS = "versions.json"
 _ROOT = Path(__file__).resolve().parent.parent
 # What a model learnt here depends on.
 _CODE = (
-    *("config/*.toml", "forewarn/fleet_frames.py", "forewarn/kept_baselines.py", "forewarn/simulated_training.py"),
+    *("config/decision.toml", "config/faults.toml", "config/quantities.toml", "config/signals.toml"),
+    *("forewarn/fleet_frames.py", "forewarn/kept_baselines.py", "forewarn/simulated_training.py"),
     *("forewarn/simulator/*.py", "ingest/cells.py", "ingest/rest.py", "models/*.py"),
 )
 

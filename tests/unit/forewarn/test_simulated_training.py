@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from config.faults import fault_modes
-from forewarn.simulated_training import TRAINING_PLANS, fingerprint, simulated_models, training_fleet
+from forewarn.simulated_training import _CODE, _ROOT, TRAINING_PLANS, fingerprint, simulated_models, training_fleet
 from forewarn.simulator.fleet import FleetPlan
 from models.dataset import NotEnoughData, training_rows
 from models.features import Feature
@@ -42,6 +42,7 @@ def test_another_plan_or_seed_has_another_name():
     name = fingerprint(TRAINING_PLANS, 0)
     assert name == fingerprint(TRAINING_PLANS, 0)
     assert name != fingerprint(TRAINING_PLANS, 1)
+    assert all(any(_ROOT.glob(pattern)) for pattern in _CODE)
     assert name != fingerprint((replace(TRAINING_PLANS[0], seed=1), *TRAINING_PLANS[1:]), 0)
 
 
