@@ -11,10 +11,12 @@ def what_to_say(call: Call, language: str) -> list[str]:
     """Return the call in paragraphs: why we call, what it means, what we offer. A probability is not for owners."""
     t = translator(language)
     mode = fault_modes().get(call.lead.fault_mode or "")
-    if mode is None:
+    if mode is None or call.lead.source != "prediction":
         about = wording.about_source(call.lead.source, language)
         first = t("You agreed that your %(model)s shares its readings with us.", model=call.model)
         said = [first + t(" We call since %(about)s.", about=about)]
+        if mode is not None:
+            said.append(t("What it points to: %(fault)s.", fault=mode.name(language)))
     else:
         why = wording.why(call.lead.why, mode, language)
         shown = t(

@@ -121,3 +121,14 @@ def test_what_is_said_names_no_probability() -> None:
     assert "91" not in said
     without = what_to_say(msgspec.structs.replace(CALL, offer=None, coupon=None), "en")
     assert without[-1] == "May I find a workshop that suits you and call you back?"
+
+
+def test_a_lamp_that_is_on_is_not_told_as_something_to_come() -> None:
+    lead = msgspec.structs.replace(CALL.lead, source="lamp", probability=None, why=Why(None, ()))
+    lit = msgspec.structs.replace(CALL, lead=lead)
+    line = row(lit, "en")
+    assert (line.why, line.horizon_d) == ("a warning lamp came on", None)
+    said = " ".join(what_to_say(lit, "en"))
+    assert "We call since a warning lamp came on. What it points to: 12 V battery failing." in said
+    assert "may come on" not in said
+    assert "这可能是：12 V 蓄电池老化。" in " ".join(what_to_say(lit, "zh_CN"))
