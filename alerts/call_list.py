@@ -147,11 +147,10 @@ def to_xlsx(lines: Iterable[CallRow]) -> bytes:
         cells = []
         for column in COLUMNS:
             value = getattr(line, column)
-            # One that XML has not would cost everybody the list.
-            if isinstance(value, str):
-                value = ILLEGAL_CHARACTERS_RE.sub("", value)
-            cell = WriteOnlyCell(sheet, value=value)
-            if isinstance(cell.value, str):
+            is_text = isinstance(value, str)
+            # One character that XML has not would cost everybody the list.
+            cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value) if is_text else value)
+            if is_text:
                 cell.data_type = "s"
             cells.append(cell)
         sheet.append(cells)

@@ -156,12 +156,12 @@ _SEVERITIES = {1: "personal safety", 2: "equipment", 3: "notice"}
 def why(reason: Why, mode: FaultMode | None, language: str, *, source: str = "prediction") -> str:
     """Return one sentence an agent can say: "cell 82 rests 41 mV below the pack's median, usual 4 mV, and falls …"."""
     t = translator(language)
-    if source != "prediction" and reason.observed is None and not reason.reasons:
-        return about_source(source, language)
     if reason.observed is not None:
         return _observed(reason.observed, t, language)
     if reason.reasons:
         return reason_sentence(reason.reasons[0], language)
+    if source != "prediction":
+        return about_source(source, language)
     return t("the model expects it: %(fault)s", fault=mode.name(language)) if mode else ""
 
 

@@ -118,6 +118,7 @@ class LoadedModel:
     meta: TrainedModel
     estimator: "HistGradientBoostingClassifier"
     features: tuple[Feature, ...]
+    calibration: Calibration
     members: bytes | None = field(default=None, repr=False)
 
     @cached_property
@@ -261,11 +262,11 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
         raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
     _check_versions(meta, {"scikit-learn": sklearn.__version__})
     features = _features_of(meta)
-    _check_calibration(file.with_name(_META_FILE), meta)
+    calibration = _calibration_of(file.with_name(_META_FILE), meta)
     estimator = _trusted(file, content, mode)
     _check_kind(file, estimator, HistGradientBoostingClassifier, mode)
     _check_columns(file, estimator, [feature.name for feature in features], mode)
-    return LoadedModel(meta, estimator, features, _members_of(meta, file.with_name(_LAMP_TIME_FILE)))
+    return LoadedModel(meta, estimator, features, calibration, _members_of(meta, file.with_name(_LAMP_TIME_FILE)))
 
 
 def _members_of(meta: TrainedModel, file: Path) -> bytes | None:
@@ -310,9 +311,10 @@ def _check_kind(file: Path | str, estimator: Any, kind: type, mode: str) -> None
         )
 
 
-def _check_calibration(file: Path, meta: TrainedModel) -> None:
+def _calibration_of(file: Path, meta: TrainedModel) -> Calibration:
+    """Return the calibration of a model; one from before there was any leaves what the estimator says as it is."""
     try:
-        msgspec.convert(meta.parameters.get("calibration", {}), Calibration)
+        return msgspec.convert(meta.parameters.get("calibration", {}), Calibration)
     except msgspec.ValidationError as error:
         raise ModelFileUntrusted(f"{file} holds no calibration ({error}): {what_instead(meta.mode)}") from error
 

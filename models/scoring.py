@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from config.faults import fault_modes
 from ingest.store import day_sums, events
-from models.calibration import Calibration
 from models.dataset import NotEnoughData, read_vehicles
 from models.days import days_before, start_of_day
 from models.explain import explain
@@ -263,9 +262,8 @@ def _days_to_lamp(model: LoadedModel, rows: pd.DataFrame) -> list[tuple[float, f
 
 
 def mode_model(model: LoadedModel) -> ModeModel:
-    """Return what scores with a loaded model; one saved before calibration says what its estimator says."""
-    calibration = msgspec.convert(model.meta.parameters.get("calibration", {}), Calibration)
-    return ModeModel(model.estimator, model.features, calibration, model.meta.threshold)
+    """Return what scores with a loaded model."""
+    return ModeModel(model.estimator, model.features, model.calibration, model.meta.threshold)
 
 
 def rows_of_day(

@@ -52,9 +52,12 @@ def case_page(
     now, caller = pages.clock(), caller_of(request)
     with pool_of(request).connection() as conn:
         agent = agent_of(conn, caller)
-        if agent.contact == case_id and find_call(conn, case_id, now=now) is None:
-            return _call_over(request, case_id, status=status, problem=problem)
-        call = open_call(conn, case_id, now=now)
+        try:
+            call = open_call(conn, case_id, now=now)
+        except HTTPException:
+            if agent.contact == case_id:
+                return _call_over(request, case_id, status=status, problem=problem)
+            raise
         further = other_leads(conn, call)
         near = dealers_for_call(conn, call, further, now=now)
         slots = {

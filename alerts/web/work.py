@@ -106,7 +106,7 @@ async def book_appointment(request: Request, case_id: int) -> Response:
     def act(conn: Any, agent: Agent) -> None:
         dealer_id, _, slot = form.get("slot", "").partition(" ")
         starts_at = None if slot else _local_time(form.get("starts_at", ""), form.get("zone", ""))
-        if slot and not (slot.isdecimal() and len(slot) <= _MOST_DIGITS):
+        if slot and _whole(slot) is None:
             raise appointments.CannotBook("choose a time")
         try:
             way = appointments.Way(form.get("way", "drive"))
@@ -179,20 +179,20 @@ async def silence_case(request: Request, case_id: int) -> Response:
     form = await read_form(request)
 
     def act(conn: Any, agent: Agent) -> None:
-        reason, days = form.get("reason", "").strip()[:MOST_REASON], form.get("days", "")
-        if not reason or not (days.isdecimal() and len(days) <= _MOST_DIGITS and 1 <= int(days) <= _MOST_SILENT_D):
+        reason, days = form.get("reason", "").strip()[:MOST_REASON], _whole(form.get("days", ""))
+        if not reason or days is None or not 1 <= days <= _MOST_SILENT_D:
             raise OutcomeMissing("say for how many days, and why")
         now = now_of(request)
         silence(
             conn,
             vehicle_of(conn, case_id),
             fault_mode=form.get("fault_mode") or None,
-            ends_at=now + timedelta(days=int(days)),
+            ends_at=now + timedelta(days=days),
             reason=reason,
             by=agent.name,
             now=now,
         )
-        note(conn, case_id, "silenced", actor=agent.name, now=now, text=reason, detail={"days": int(days)})
+        note(conn, case_id, "silenced", actor=agent.name, now=now, text=reason, detail={"days": days})
 
     return await run_in_threadpool(_act, request, case_id, act)
 
@@ -298,6 +298,11 @@ def _act(
     except (OutcomeMissing, appointments.CannotBook, MayNotCall) as error:
         return case_page(request, case_id, status=422, problem=str(error))
     return RedirectResponse(done, 303) if done else _to_case(case_id, said)
+
+
+def _whole(text: str) -> int | None:
+    """Return a whole number of a form; None for what is none, or none of ours."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _local_time(text: str, zone: str) -> datetime | None:

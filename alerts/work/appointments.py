@@ -81,7 +81,7 @@ def book(
         kept, starts_at = _time_of(conn, dealer_id, slot_id, starts_at, now=now)
         if way is Way.PICK_UP and (distance_km is None or distance_km > PICK_UP_KM):
             raise CannotBook(f"pick-up is within {PICK_UP_KM:.0f} km: have the car towed, or driven")
-        _free(conn, case_id, state="cancelled", now=now)
+        call_off(conn, case_id, now=now)
         if kept is not None:
             take_place(conn, kept, case_id, now=now)
         values = {
@@ -109,7 +109,7 @@ def book(
 def cancel(conn: Connection, case_id: int, *, by: str, now: datetime) -> None:
     """Cancel the visit of a case, and free its place. Raises : NoAppointment"""
     with conn.transaction():
-        if not _free(conn, case_id, state="cancelled", now=now):
+        if not call_off(conn, case_id, now=now):
             raise NoAppointment(NoAppointment.__doc__)
         note(conn, case_id, "appointment cancelled", actor=by, now=now)
 
@@ -167,8 +167,9 @@ def _time_of(
     return slot_id, starts_at
 
 
-def _free(conn: Connection, case_id: int, *, state: str, now: datetime) -> bool:
-    values = {"case_id": case_id, "state": state, "now": now}
+def call_off(conn: Connection, case_id: int, *, now: datetime) -> bool:
+    """Cancel the booked visit of a case in the caller's transaction, free its place; return whether there was one."""
+    values = {"case_id": case_id, "now": now}
     row = conn.execute(sql.load(__package__, "end_appointment"), values).fetchone()
     if row is None:
         return False

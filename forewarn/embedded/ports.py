@@ -25,7 +25,7 @@ def free_ports(count: int) -> list[int]:
     for _ in range(_TRIES):
         first = _LOWEST + secrets.randbelow(beyond - count - _LOWEST + 1)
         ports = list(range(first, first + count))
-        if not any(_is_used(port) for port in ports):
+        if all(_can_bind(port, lingering=False) for port in ports):
             return ports
     raise OSError(f"no {count} free ports side by side were found on 127.0.0.1 from {_LOWEST} to {beyond}")
 
@@ -39,24 +39,20 @@ def _first_of_connections() -> int:
     return first if first >= _LEAST_BEYOND else _USUAL_BEYOND
 
 
-def _is_used(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
-
-
 def is_taken(port: int) -> bool:
     """Say whether binding the port would fail, which a port that merely lingers from a closed connection does not."""
+    return not _can_bind(port, lingering=True)
+
+
+def _can_bind(port: int, *, lingering: bool) -> bool:
+    """lingering : also a port that a connection has or had"""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, lingering)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return True
-    return False
+            return False
+    return True
 
 
 def answers(port: int) -> bool:

@@ -91,13 +91,12 @@ def epoch_ms(column: pa.ChunkedArray, name: str) -> tuple[Ints, NDArray[np.bool_
         return np.zeros(len(found), dtype=np.int64), known
     if not per_ms:
         per_ms = _unit_of(float(np.median(found[known])), name)
+    known &= np.abs(found / per_ms) < _NEVER_MS
     if pa.types.is_integer(plain.type):
         # Doubles would round nanoseconds, and what is exact stays exact.
         whole = plain.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
-        known &= np.abs(found / per_ms) < _NEVER_MS
         whole = np.where(known, whole, 0)
         return (whole * 1000 if per_ms < 1 else whole // int(per_ms)), known
-    known &= np.abs(found / per_ms) < _NEVER_MS
     return np.rint(np.where(known, found, 0.0) / per_ms).astype(np.int64), known
 
 

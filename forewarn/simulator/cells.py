@@ -133,10 +133,10 @@ def draw_pack(
         recovering=rng.uniform(0.03, 0.06) if recovering else 0.0,
     )
     pack = _with_boards(pack, rng)
-    if model.chemistry != "NMC":
-        return pack
-    once, twice = (float(rng.uniform(-most, most)) for most in _CURVE_OFF)
-    return replace(pack, curve=(once, twice))
+    if model.chemistry == "NMC":
+        once, twice = (float(rng.uniform(-most, most)) for most in _CURVE_OFF)
+        pack = replace(pack, curve=(once, twice))
+    return pack
 
 
 def _with_boards(pack: Pack, rng: np.random.Generator) -> Pack:
@@ -167,22 +167,21 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
     """Return voltages and temperatures in the packs of a block."""
     chemistry: Chemistry = model.chemistry or "NMC"
     loaded_a = state.resistance * (state.current_a + POLARISATION * state.polarisation_a)
-    on_curve = np.concatenate([pack.on_curve(state.soc[rows]) for pack, rows in zip(packs, samples.rows, strict=True)])
-    steeper = np.concatenate([pack.steeper(state.soc[rows]) for pack, rows in zip(packs, samples.rows, strict=True)])
-    base = open_circuit_v(chemistry, on_curve)
-    slope = slope_v(chemistry, on_curve) * steeper
     behind = _deficit(state, samples, faults)
-    true_v = np.empty((len(base), model.cells), dtype=np.float32)
-    probe_c = np.empty((len(base), model.probes), dtype=np.float32)
+    true_v = np.empty((len(state.soc), model.cells), dtype=np.float32)
+    probe_c = np.empty((len(state.soc), model.probes), dtype=np.float32)
     sensed_v = true_v
     for car, pack in enumerate(packs):
         rows = samples.rows[car]
+        on_curve = pack.on_curve(state.soc[rows])
+        base = open_circuit_v(chemistry, on_curve)
+        slope = slope_v(chemistry, on_curve) * pack.steeper(state.soc[rows])
         # Small differences between cells follow the slope of the curve: one product of thin matrices.
         causes = np.column_stack(
             (
-                base[rows],
-                slope[rows],
-                slope[rows] * (1.0 - state.soc[rows]),
+                base,
+                slope,
+                slope * (1.0 - state.soc[rows]),
                 loaded_a[rows] / 1000,
                 np.ones(int(samples.counts[car])),
             )
@@ -194,11 +193,11 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
         load_c = np.abs(state.current_a[rows]) / state.capacity_ah[rows]
         probe_c[rows] = state.temperature_c[rows][:, None] + pack.probe_c + load_c[:, None] * pack.probe_k
         if pack.recovering:
-            _recover(true_v[rows], slope[rows], samples.t_s[rows], pack.recovering)
+            _recover(true_v[rows], slope, samples.t_s[rows], pack.recovering)
         cell = int(faults.place[car])
         if behind[rows].any():
             if pack.bled.any():
-                true_v[rows] += _bled_v(chemistry, pack, state.soc[rows], behind[rows])
+                true_v[rows] += _bled_v(chemistry, pack, state.soc[rows], behind[rows], base)
             charge = state.soc[rows] + pack.offset[cell] - behind[rows]
             charge += (1.0 - state.soc[rows]) * (1.0 - 1.0 / pack.capacity[cell])
             drop = loaded_a[rows] * pack.resistance[cell] / 1000
@@ -215,20 +214,23 @@ def run_cells(model: CarModel, packs: list[Pack], state: PackState, samples: Sam
     if drift.any():
         sensed_v = true_v.copy()
         wired = faults.place[samples.car]
-        row = np.arange(len(base))
+        row = np.arange(len(state.soc))
         sensed_v[row, wired] += drift.astype(np.float32)
         sensed_v[row, (wired + 1) % model.cells] -= drift.astype(np.float32)
     return Cells(true_v, sensed_v, drift, probe_c)
 
 
 def _bled_v(
-    chemistry: Chemistry, pack: Pack, soc: NDArray[np.float64], behind: NDArray[np.float64]
+    chemistry: Chemistry,
+    pack: Pack,
+    soc: NDArray[np.float64],
+    behind: NDArray[np.float64],
+    base: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Return how much lower (V) each cell stands for what balancing took from it: (n, cells)."""
-    full = open_circuit_v(chemistry, pack.on_curve(soc))
+    """Return how much lower (V) than ``base`` each cell stands for what balancing took from it: (n, cells)."""
     shares, of_cell = np.unique(pack.bled, return_inverse=True)
     left = [np.maximum(soc - share * behind, 0.0) for share in shares]
-    lower = [open_circuit_v(chemistry, pack.on_curve(charge)) - full for charge in left]
+    lower = [open_circuit_v(chemistry, pack.on_curve(charge)) - base for charge in left]
     return np.column_stack(lower).astype(np.float32)[:, of_cell]
 
 

@@ -1,5 +1,5 @@
--- Ends the booked visit of a case.
+-- Cancels the booked visit of a case.
 UPDATE care.appointment
-SET state = %(state)s, ended_at = %(now)s
+SET state = 'cancelled', ended_at = %(now)s
 WHERE case_id = %(case_id)s AND state = 'booked'
 RETURNING slot_id, appointment_id, way;
