@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from config.signals import Signal
 from ingest.cells import CELL_COLUMNS, cell_statistics
+from ingest.coolant import LOW_LEVELS, coolant_low
 from ingest.layout import Layout
 from ingest.quality import LATE_MS, Quality
 from ingest.rest import OFF_STATES, at_rest
@@ -173,6 +174,7 @@ class RowGatherer:
         _flag_lists(signals, lists, quality)
         _derive_cells(signals, numeric, lists)
         _derive_rest(signals, numeric, texts)
+        _derive_coolant(signals, numeric, texts)
         texts += (self._lamps_of_rows(),)
         return Rows(
             ts_ms=ts_ms,
@@ -279,10 +281,7 @@ def _derive_rest(signals: Layout, numeric: NDArray[np.float64], texts: tuple[lis
     def column(name: str) -> NDArray[np.float64]:
         return numeric[:, signals.index[name]]
 
-    names = [signal.column for signal in signals.texts]
-    states = texts[names.index("lv_system_state")]
-    known_state = np.array([state is not None for state in states])
-    off = np.array([state in OFF_STATES for state in states])
+    known_state, off = _said(signals, texts, "lv_system_state", OFF_STATES)
     numeric[:, signals.index["at_rest"]] = at_rest(
         known_state=known_state,
         off=off,
@@ -291,3 +290,21 @@ def _derive_rest(signals: Layout, numeric: NDArray[np.float64], texts: tuple[lis
         pack_a=column("pack_a"),
         engine_rpm=column("engine_rpm"),
     )
+
+
+def _derive_coolant(signals: Layout, numeric: NDArray[np.float64], texts: tuple[list[str | None], ...]) -> None:
+    known_level, low = _said(signals, texts, "coolant_level", LOW_LEVELS)
+    numeric[:, signals.index["coolant_low"]] = coolant_low(known_level=known_level, low=low)
+
+
+def _said(
+    signals: Layout, texts: tuple[list[str | None], ...], column: str, one_of: tuple[str, ...]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return in which rows a text was sent, and in which it is one of some: (n,) each."""
+    said = texts[[signal.column for signal in signals.texts].index(column)]
+    if not any(said):
+        # What few cars send costs the others nothing.
+        nowhere = np.zeros(len(said), dtype=bool)
+        return nowhere, nowhere
+    known = np.array([text is not None for text in said], dtype=bool)
+    return known, np.array([text in one_of for text in said], dtype=bool)

@@ -6,7 +6,7 @@ That table alone says which model scores. Files hold the models, MLflow shows bo
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import psycopg
@@ -18,9 +18,11 @@ from config.errors import UserMistake
 from config.faults import fault_modes
 from models import gate
 from models.registry import (
+    LoadedModel,
     ModelFileUntrusted,
     NoModel,
     TrainedModel,
+    digest_of,
     load_model,
     newest_model,
     pointers,
@@ -51,7 +53,11 @@ class DecidedMeanwhile(UserMistake):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of ``prediction.model_promotion``; ``replaced`` is the version that scored until then."""
+    """One row of ``prediction.model_promotion``.
+
+    replaced : the version that scored until then
+    digest   : as of ``models.registry.digest_of``, of the model that was decided for; None in decisions of before
+    """
 
     promotion_id: int
     fault_mode: str
@@ -63,6 +69,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     forced: bool
     gate: list[gate.Check]
     decided_at: datetime
+    digest: str | None = None
+
+
+class Champion(NamedTuple):
+    """Which model scores for a fault mode; ``digest`` as of its decision."""
+
+    version: str
+    digest: str | None
 
 
 def decisions(conn: psycopg.Connection[Any], mode: str | None = None) -> list[Decision]:
@@ -75,9 +89,15 @@ def _decision(**row: Any) -> Decision:
     return msgspec.convert(row, Decision)
 
 
+def decided(conn: psycopg.Connection[Any]) -> dict[str, Champion]:
+    """Return which model scores, by fault mode."""
+    rows = conn.execute(sql.load("models", "champions")).fetchall()
+    return {mode: Champion(version, digest) for mode, version, digest in rows}
+
+
 def champion_versions(conn: psycopg.Connection[Any]) -> dict[str, str]:
     """Return the version that scores, by fault mode."""
-    return dict(conn.execute(sql.load("models", "champions")).fetchall())
+    return {mode: champion.version for mode, champion in decided(conn).items()}
 
 
 def champions(conn: psycopg.Connection[Any], data_dir: Path) -> list[TrainedModel]:
@@ -108,15 +128,23 @@ def aliases(conn: psycopg.Connection[Any], data_dir: Path) -> dict[tuple[str, st
 
 def adopt_pointers(conn: psycopg.Connection[Any], data_dir: Path, *, clock: Clock = utc_now) -> None:
     """Record the champions of an installation from before decisions were recorded, once."""
-    decided = champion_versions(conn)
+    known = champion_versions(conn)
     for mode, version in pointers(data_dir).items():
-        if mode not in decided:
-            _record_first(conn, mode, version, reason=_FROM_POINTER, at=clock())
+        if mode not in known:
+            try:
+                digest = digest_of(data_dir, mode, version)
+            except NoModel:
+                digest = None
+            _record_first(conn, mode, version, digest, reason=_FROM_POINTER, at=clock())
 
 
-def record_first(conn: psycopg.Connection[Any], model: TrainedModel, *, at: datetime) -> bool:
-    """Make a model champion of a fault mode that has none; return whether it had none. In the caller's transaction."""
-    return _record_first(conn, model.mode, model.version, reason=FIRST_MODEL, at=at)
+def record_first(conn: psycopg.Connection[Any], model: TrainedModel, *, data_dir: Path, at: datetime) -> bool:
+    """Make a saved model champion of a fault mode that has none; return whether it had none.
+
+    In the caller's transaction. Raises : NoModel, when it was not saved
+    """
+    digest = digest_of(data_dir, model.mode, model.version)
+    return _record_first(conn, model.mode, model.version, digest, reason=FIRST_MODEL, at=at)
 
 
 def promote(
@@ -130,7 +158,7 @@ def promote(
     force: bool = False,
     clock: Clock = utc_now,
 ) -> Decision:
-    """Make one version the champion of its fault mode.
+    """Make one version the champion of its fault mode; the one that is it again, when its files have changed since.
 
     conn   : role "models", outside a transaction; committed
     force  : whatever the gate says; the decision tells that it was so
@@ -138,11 +166,12 @@ def promote(
              reason that is empty; NoModel, ModelFileUntrusted, ModelOutdated, when it could not score
     """
     adopt_pointers(conn, data_dir, clock=clock)
-    challenger = load_model(data_dir, mode, version).meta
+    loaded = load_model(data_dir, mode, version)
+    challenger = loaded.meta
     past = decisions(conn, mode)
     checks: list[gate.Check] = []
     if past:
-        if past[-1].version == version:
+        if (past[-1].version, past[-1].digest) == (version, loaded.digest):
             raise NothingToDecide(f"{version} is the champion of {mode} already: 'forewarn models list' shows all")
         checks = gate.compare(_metrics_to_beat(data_dir, mode, past[-1].version), challenger.metrics)
     bad = gate.failed(checks)
@@ -152,7 +181,7 @@ def promote(
             " with a reason that says why"
         )
     return _decide(
-        conn, past, mode, version, kind="promotion", by=by, reason=reason, forced=bool(bad), checks=checks, at=clock()
+        conn, past, loaded, kind="promotion", by=by, reason=reason, forced=bool(bad), checks=checks, at=clock()
     )
 
 
@@ -169,8 +198,9 @@ def roll_back(
     line = line_of(past)
     if len(line) < 2:
         raise NothingToDecide(f"{mode} has no champion before this one: 'forewarn models list' shows what there is")
-    target = load_model(data_dir, mode, line[-2]).meta
-    return _decide(conn, past, mode, target.version, kind="rollback", by=by, reason=reason, at=clock())
+    before = next(one for one in reversed(past) if one.version == line[-2])
+    target = load_model(data_dir, mode, before.version, digest=before.digest)
+    return _decide(conn, past, target, kind="rollback", by=by, reason=reason, at=clock())
 
 
 def line_of(past: list[Decision]) -> list[str]:
@@ -189,9 +219,19 @@ def champion_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
     try:
         return read_meta(data_dir, mode, version)
     except NoModel as error:
-        raise ModelFileUntrusted(
-            f"the files of {version}, the champion of {mode}, are gone: {what_instead(mode)}"
-        ) from error
+        raise _gone(mode, version) from error
+
+
+def load_champion(data_dir: Path, mode: str, champion: Champion) -> LoadedModel:
+    """Load a model that scores. Raises : ModelFileUntrusted, ModelOutdated"""
+    try:
+        return load_model(data_dir, mode, champion.version, digest=champion.digest)
+    except NoModel as error:
+        raise _gone(mode, champion.version) from error
+
+
+def _gone(mode: str, version: str) -> ModelFileUntrusted:
+    return ModelFileUntrusted(f"the files of {version}, the champion of {mode}, are gone: {what_instead(mode)}")
 
 
 def _metrics_to_beat(data_dir: Path, mode: str, version: str) -> Mapping[str, float]:
@@ -205,8 +245,7 @@ def _metrics_to_beat(data_dir: Path, mode: str, version: str) -> Mapping[str, fl
 def _decide(
     conn: psycopg.Connection[Any],
     past: list[Decision],
-    mode: str,
-    version: str,
+    model: LoadedModel,
     *,
     kind: Kind,
     by: str,
@@ -215,6 +254,7 @@ def _decide(
     forced: bool = False,
     checks: list[gate.Check] | None = None,
 ) -> Decision:
+    mode = model.meta.mode
     if mode not in fault_modes():
         raise UserMistake(f"there is no fault mode {mode}: choose one of {', '.join(fault_modes())}")
     for option, text in (("--by", by), ("--reason", reason)):
@@ -222,7 +262,8 @@ def _decide(
             raise UserMistake(f"{option} is empty: a decision needs a name and a reason")
     values = {
         "fault_mode": mode,
-        "version": version,
+        "version": model.meta.version,
+        "digest": model.digest,
         "replaced": past[-1].version if past else None,
         "kind": kind,
         "decided_by": by.strip(),
@@ -243,10 +284,13 @@ def _decide(
     return decisions(conn, mode)[-1]
 
 
-def _record_first(conn: psycopg.Connection[Any], mode: str, version: str, *, reason: str, at: datetime) -> bool:
+def _record_first(
+    conn: psycopg.Connection[Any], mode: str, version: str, digest: str | None, *, reason: str, at: datetime
+) -> bool:
     values: Mapping[str, Any] = {
         "fault_mode": mode,
         "version": version,
+        "digest": digest,
         "decided_by": _FOREWARN,
         "reason": reason,
         "decided_at": at,

@@ -25,7 +25,9 @@ _NMC_SOC_PCT = (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 _NMC_V = (3.0, 3.35, 3.45, 3.55, 3.60, 3.64, 3.70, 3.79, 3.89, 3.99, 4.08, 4.18)
 _NOT_IRON_V = 3.42
 # A full lead-acid battery of six cells stands at this; chargers give about 3 mV a cell less for each degree warmer.
-_FULL_12V, _CHARGE_V_PER_C, _CHARGE_AT_C = 12.6, 0.018, 25.0
+_FULL_12V, _CHARGE_V_PER_C, _AT_C = 12.6, 0.018, 25.0
+# Below 25 °C the resistance of lead-acid batteries rises by about this share for each degree.
+_RESISTANCE_PER_K = 0.01
 # Less than that from the 12 V battery is no starter.
 _CRANKING_A = 60.0
 # Below these loads a ratio says more about noise than about the part.
@@ -126,9 +128,11 @@ def _step_per_ampere(sums: Sums) -> Floats:
     return _ratio(sums.of("cell_spread_mv", "max"), _at_least(most, _LEAST_A))
 
 
-def _dip_resistance(sums: Sums) -> Floats:
+def _dip_at_25c(sums: Sums) -> Floats:
     drawn = -sums.of("lv_battery_a", "min")
-    return 1000.0 * _ratio(_FULL_12V - sums.of("lv_battery_v", "min"), _at_least(drawn, _CRANKING_A))
+    milliohms = 1000.0 * _ratio(_FULL_12V - sums.of("lv_battery_v", "min"), _at_least(drawn, _CRANKING_A))
+    cold = np.clip(_AT_C - sums.mean("air_temp_c"), 0.0, 50.0)
+    return milliohms / (1.0 + _RESISTANCE_PER_K * cold)
 
 
 def _insulation(sums: Sums) -> Floats:
@@ -136,7 +140,7 @@ def _insulation(sums: Sums) -> Floats:
 
 
 def _charge_at_25c(sums: Sums) -> Floats:
-    return sums.mean("lv_battery_v") + _CHARGE_V_PER_C * (sums.mean("air_temp_c") - _CHARGE_AT_C)
+    return sums.mean("lv_battery_v") + _CHARGE_V_PER_C * (sums.mean("air_temp_c") - _AT_C)
 
 
 def _oil_per_krpm(sums: Sums) -> Floats:
@@ -180,7 +184,7 @@ _FORMULAS: Mapping[str, _Formula] = {
     "battery_apart_k": _Formula(("battery_max_c", "battery_min_c"), _between("battery_max_c", "battery_min_c")),
     "insulation_decades": _Formula(("insulation_kohm",), lambda sums: np.log10(_insulation(sums))),
     "insulation_leak_us": _Formula(("insulation_kohm",), lambda sums: 1000.0 / _insulation(sums)),
-    "lv_dip_mohm": _Formula(("lv_battery_v", "lv_battery_a"), _dip_resistance, of_day=True),
+    "lv_dip_25c_mohm": _Formula(("lv_battery_v", "lv_battery_a", "air_temp_c"), _dip_at_25c, of_day=True),
     "lv_rest_drop_v": _Formula(("lv_battery_v",), _range("lv_battery_v"), of_day=True),
     "lv_charge_25c_v": _Formula(("lv_battery_v", "air_temp_c"), _charge_at_25c),
     "tire_fl_gap_pct": _gap("tire_fl_kpa"),
@@ -189,6 +193,7 @@ _FORMULAS: Mapping[str, _Formula] = {
     "tire_rr_gap_pct": _gap("tire_rr_kpa"),
     "tire_lowest_20c_kpa": _Formula((*_WHEELS, "air_temp_c"), _lowest_at_20c),
     "driven_km": _Formula(("odometer_km",), _range("odometer_km"), of_day=True),
+    "coolant_low_pct": _Formula(("coolant_low",), lambda sums: 100.0 * sums.mean("coolant_low")),
     "coolant_peak_c": _Formula(("coolant_c",), lambda sums: sums.of("coolant_c", "max"), of_day=True),
     "oil_per_krpm_kpa": _Formula(("oil_pressure_kpa", "engine_rpm"), _oil_per_krpm),
     "motor_rise_k": _Formula(("motor_c", "air_temp_c"), _rise("motor_c")),

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -113,6 +113,7 @@ class LoadedModel:
     """A model ready to predict: ``estimator`` takes a DataFrame with the columns of ``features``, in that order.
 
     members : the bytes of ``lamp-time.skops``, as they were saved; None: there are none
+    digest  : SHA-256 of ``meta.json``, which holds those of the other files
     """
 
     meta: TrainedModel
@@ -120,6 +121,7 @@ class LoadedModel:
     features: tuple[Feature, ...]
     calibration: Calibration
     members: bytes | None = field(default=None, repr=False)
+    digest: str = ""
 
     @cached_property
     def lamp_time(self) -> Remaining | None:
@@ -150,6 +152,9 @@ def save_model(
 ) -> TrainedModel:
     """Write a model below ``data_dir/models/<mode>/<version>``, all of it or nothing; return its meta with the hashes.
 
+    The same model again, which the same data, features and libraries make, leaves what is there as it is, unless that
+    is damaged: a champion may be what is there.
+
     lamp_time : of the same features; None writes a model that does not know when
     """
     import skops.io
@@ -168,6 +173,9 @@ def save_model(
         )
     meta = msgspec.structs.replace(meta, sha256=hashlib.sha256(content).hexdigest(), lamp_time=about)
     target = _folder(data_dir, meta.mode, meta.version)
+    kept = _kept_whole(data_dir, meta)
+    if kept is not None:
+        return kept
     draft = target.with_name(f".{meta.version}.{secrets.token_hex(4)}")
     draft.mkdir(parents=True)
     try:
@@ -181,11 +189,23 @@ def save_model(
     return meta
 
 
-def _take_place(draft: Path, target: Path) -> None:
-    """Have a draft take the place of what is there, which stays when it cannot: a champion may be what is there.
+def _kept_whole(data_dir: Path, meta: TrainedModel) -> TrainedModel | None:
+    """Return what is kept of the same model, if none of its files is damaged or says something else."""
+    try:
+        kept = load_model(data_dir, meta.mode, meta.version).meta
+    except (NoModel, ModelFileUntrusted, ModelOutdated):
+        return None
+    return kept if _but_when(kept) == _but_when(meta) else None
 
-    The same version again comes from the same data, features and libraries, so the newer may take its place.
-    """
+
+def _but_when(meta: TrainedModel) -> TrainedModel:
+    """Return what training the same again does not change: files differ by when they were written."""
+    about = meta.lamp_time and msgspec.structs.replace(meta.lamp_time, sha256="")
+    return msgspec.structs.replace(meta, trained_at=meta.as_of, code="", sha256="", lamp_time=about)
+
+
+def _take_place(draft: Path, target: Path) -> None:
+    """Have a draft take the place of what is there, which stays when it cannot: a champion may be what is there."""
     if not target.exists():
         draft.rename(target)
         return
@@ -200,23 +220,26 @@ def _take_place(draft: Path, target: Path) -> None:
 
 
 def list_models(data_dir: Path) -> list[TrainedModel]:
-    """Return every saved model by fault mode and version."""
-    files = sorted((data_dir / "models").glob(f"*/[!.]*/{_META_FILE}"))
-    return [read_meta(data_dir, file.parent.parent.name, file.parent.name) for file in files]
+    """Return every saved model by fault mode and version; one that cannot be read is passed over and logged."""
+    return list(_readable(data_dir, "*"))
 
 
 def newest_model(data_dir: Path, mode: str) -> TrainedModel | None:
     """Return the model of a fault mode that was trained last; one that cannot be read is passed over and logged."""
     newest: TrainedModel | None = None
-    for file in sorted(_folder(data_dir, mode).glob(f"[!.]*/{_META_FILE}")):
-        try:
-            meta = read_meta(data_dir, mode, file.parent.name)
-        except (NoModel, ModelFileUntrusted) as error:
-            _log.warning("model passed over", mode=mode, version=file.parent.name, reason=str(error))
-            continue
+    for meta in _readable(data_dir, mode):
         if newest is None or meta.trained_at >= newest.trained_at:
             newest = meta
     return newest
+
+
+def _readable(data_dir: Path, modes: str) -> Iterator[TrainedModel]:
+    for file in sorted((data_dir / "models").glob(f"{modes}/[!.]*/{_META_FILE}")):
+        mode, version = file.parent.parent.name, file.parent.name
+        try:
+            yield read_meta(data_dir, mode, version)
+        except (NoModel, ModelFileUntrusted) as error:
+            _log.warning("model passed over", mode=mode, version=version, reason=str(error))
 
 
 def pointers(data_dir: Path) -> dict[str, str]:
@@ -236,27 +259,50 @@ def model_folder(data_dir: Path, mode: str, version: str) -> Path:
 def read_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
     """Return what is known about a saved model.
 
+    Raises : NoModel, when there is no such version; ModelFileUntrusted
+    """
+    return _meta_of(_folder(data_dir, mode, version) / _META_FILE, _read_meta(data_dir, mode, version), mode)
+
+
+def digest_of(data_dir: Path, mode: str, version: str) -> str:
+    """Return the SHA-256 of what is known about a saved model, which holds those of its other files.
+
     Raises : NoModel, when there is no such version
     """
-    file = _folder(data_dir, mode, version) / _META_FILE
+    return hashlib.sha256(_read_meta(data_dir, mode, version)).hexdigest()
+
+
+def _read_meta(data_dir: Path, mode: str, version: str) -> bytes:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=TrainedModel)
-    except FileNotFoundError as error:
+        return (_folder(data_dir, mode, version) / _META_FILE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NoModel(f"there is no model {version} of {mode}: 'forewarn models list' shows what there is") from error
+
+
+def _meta_of(file: Path, content: bytes, mode: str) -> TrainedModel:
+    try:
+        return msgspec.json.decode(content, type=TrainedModel)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelFileUntrusted(f"{file} is damaged ({error}): {what_instead(mode)}") from error
 
 
-def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
+def load_model(data_dir: Path, mode: str, version: str, *, digest: str | None = None) -> LoadedModel:
     """Load a saved model, if its file is unchanged, made of trusted types only and of these versions of its libraries.
 
+    digest : of the model that was decided for, as of ``digest_of``; None takes what is there at its own word
     Raises : NoModel, ModelFileUntrusted, ModelOutdated
     """
     import sklearn
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    meta = read_meta(data_dir, mode, version)
+    told = _read_meta(data_dir, mode, version)
     file = _folder(data_dir, mode, version) / _MODEL_FILE
+    found = hashlib.sha256(told).hexdigest()
+    if digest is not None and found != digest:
+        raise ModelFileUntrusted(
+            f"{file.with_name(_META_FILE)} is not the one that was decided for: {what_instead(mode)}"
+        )
+    meta = _meta_of(file.with_name(_META_FILE), told, mode)
     content = _unchanged(file, meta.sha256, mode)
     if (meta.mode, meta.version) != (mode, version):
         raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
@@ -266,7 +312,8 @@ def load_model(data_dir: Path, mode: str, version: str) -> LoadedModel:
     estimator = _trusted(file, content, mode)
     _check_kind(file, estimator, HistGradientBoostingClassifier, mode)
     _check_columns(file, estimator, [feature.name for feature in features], mode)
-    return LoadedModel(meta, estimator, features, calibration, _members_of(meta, file.with_name(_LAMP_TIME_FILE)))
+    members = _members_of(meta, file.with_name(_LAMP_TIME_FILE))
+    return LoadedModel(meta, estimator, features, calibration, members, found)
 
 
 def _members_of(meta: TrainedModel, file: Path) -> bytes | None:

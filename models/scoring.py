@@ -23,8 +23,8 @@ from models.fleet_scores import ModeModel, scored_rows
 from models.holdout import hold_out
 from models.normal import with_normal
 from models.peers import Peers, own_features, peers_of, with_peers
-from models.promotion import adopt_pointers, champion_meta, champion_versions
-from models.registry import LoadedModel, ModelFileUntrusted, ModelOutdated, NoModel, TrainedModel, load_model
+from models.promotion import adopt_pointers, decided, load_champion
+from models.registry import LoadedModel, ModelFileUntrusted, ModelOutdated, NoModel, TrainedModel
 from models.remaining import predict_remaining
 from models.runs import Clock, recorded_run, utc_now
 from models.shadow import load_challengers, store_shadow
@@ -201,14 +201,14 @@ def load_champions(
     Raises   : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
     adopt_pointers(conn, data_dir)
-    versions = {mode: version for mode, version in champion_versions(conn).items() if mode in fault_modes()}
-    if not versions:
+    scoring = {mode: champion for mode, champion in decided(conn).items() if mode in fault_modes()}
+    if not scoring:
         raise NoModel("no model has been trained yet: run 'forewarn train'")
     loaded: list[LoadedModel] = []
     problems: dict[str, ModelFileUntrusted | ModelOutdated] = {}
-    for mode, version in sorted(versions.items()):
+    for mode, champion in sorted(scoring.items()):
         try:
-            loaded.append(load_model(data_dir, mode, champion_meta(data_dir, mode, version).version))
+            loaded.append(load_champion(data_dir, mode, champion))
         except (ModelFileUntrusted, ModelOutdated) as error:
             problems[mode] = error
     if problems and (unusable is None or not loaded):

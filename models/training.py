@@ -139,7 +139,7 @@ def train(
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
         adopt_pointers(conn, data_dir, clock=clock)
-        first = [model.mode for model in trained if record_first(conn, model, at=run.started_at)]
+        first = [model.mode for model in trained if record_first(conn, model, data_dir=data_dir, at=run.started_at)]
         run.detail.update(
             as_of=as_of.isoformat(),
             models=[{"mode": model.mode, "version": model.version, "metrics": model.metrics} for model in trained],
@@ -298,7 +298,7 @@ def describe(
     table = as_table(fitted.features)
     return TrainedModel(
         mode=mode.key,
-        version=f"{as_of:%Y%m%d}-{_fingerprint(dataset, table, parameters, versions)}",
+        version=f"{as_of:%Y%m%d}-{_fingerprint(dataset, table, parameters, versions, fitted.threshold)}",
         as_of=as_of,
         trained_at=trained_at,
         features=table,

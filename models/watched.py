@@ -105,7 +105,7 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
         Watch("lv_rest_drop_v", +1, REST, COMPARED),
         Watch("lv_battery_v", -1, DRIVE, PEAKS),
         Watch("lv_battery_v", 0, AWAKE, COMPARED),
-        Watch("lv_dip_mohm", +1, DRIVE),
+        Watch("lv_dip_25c_mohm", +1, DRIVE, (*GROWS, ("change", SHORT_D), ("trend", 14))),
         Watch("lv_battery_a", 0, AWAKE, COMPARED),
         Watch("driven_km", 0, DRIVE, CONTEXT),
         Watch("air_temp_c", 0, ("rest", "drive"), CONTEXT),
@@ -161,6 +161,8 @@ _WATCHED: Mapping[str, tuple[Watch, ...]] = {
     ),
     # With too little coolant the thermostat no longer holds the temperature: its peaks rise first.
     "coolant": (
+        # Its float has contacts of its own, where the engine has one.
+        Watch("coolant_low_pct", +1, DRIVE, (("level", SHORT_D), ("level", WEEK_D), ("change", WEEK_D))),
         Watch("coolant_peak_c", +1, DRIVE, (*GROWS, ("peer", SHORT_D), ("level", MONTH_D))),
         Watch(
             "coolant_c",

@@ -19,9 +19,8 @@ from forewarn.fleet_frames import daily_frame
 from forewarn.realism.recorded import ELECTRIC, PETROL
 from forewarn.replay import Recording, read
 from forewarn.simulator.files import CELLS
-from forewarn.simulator.readings import STATES
+from forewarn.simulator.readings import TEXTS, text_number
 from forewarn.simulator.rollups import Packs, Sent, roll_up_cars
-from ingest.rest import OFF_STATES
 from models.dataset import Stored, base_rows
 from models.decision import warnings_of
 from models.features import Feature, columns_of
@@ -125,18 +124,13 @@ def _sent(samples: Sequence[tuple[int, int, int, dict[str, Any]]]) -> Sent:
     columns = {}
     for path in dict.fromkeys(path for given in signals for path in given):
         signal = catalogue().by_path.get(path)
-        if path == _STATE.path:
-            columns[path] = np.array([_state(given.get(path)) for given in signals])
+        if path in TEXTS:
+            signal = catalogue().by_path[path]
+            columns[path] = np.array([text_number(signal, given.get(path)) for given in signals])
         elif signal is not None and signal.type not in ("text", "real[]", "position"):
             values = (given.get(path) for given in signals)
             columns[path] = np.array([np.nan if value is None else float(value) for value in values])
     return Sent(np.ones(len(samples), dtype=np.int64), keys[:, 0], keys[:, 1], keys[:, 2], columns, _packs(signals))
-
-
-def _state(name: str | None) -> float:
-    if name is None:
-        return np.nan
-    return float(STATES.index("OFF" if name in OFF_STATES else name if name in STATES else "ON"))
 
 
 def _packs(signals: Sequence[dict[str, Any]]) -> list[Packs]:

@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from config.signals import Signal
-from forewarn.simulator.readings import STATES
-from ingest.rest import OFF_STATES
+from forewarn.simulator.readings import text_number
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,30 +138,22 @@ def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return said.cast(pa.float64())
 
 
-def states(column: pa.ChunkedArray, signal: Signal) -> Floats:
-    """Return the state of the 12 V system as an index into STATES, NaN where it was not sent or is none.
+def words(column: pa.ChunkedArray, signal: Signal) -> Floats:
+    """Return what was said in words as indices into TEXTS, NaN where nothing was, or nothing that is known.
 
-    What the rollups ask of it is whether the car is off and whether it is cranking; any other state counts as "ON".
     Raises : Unreadable
     """
     encoded = _as_text(column, signal.path).dictionary_encode()
     found = np.full(len(column), np.nan)
     begin = 0
     for chunk in encoded.chunks:
-        numbers_of = np.array([_state(name, signal) for name in chunk.dictionary.to_pylist()], dtype=np.float64)
+        numbers_of = np.array([text_number(signal, name) for name in chunk.dictionary.to_pylist()], dtype=np.float64)
         codes = chunk.indices.to_numpy(zero_copy_only=False)
         told = ~np.isnan(codes) if codes.dtype.kind == "f" else np.ones(len(codes), dtype=bool)
         if len(numbers_of):
             found[begin : begin + len(chunk)][told] = numbers_of[codes[told].astype(np.int64)]
         begin += len(chunk)
     return found
-
-
-def _state(name: str | None, signal: Signal) -> float:
-    state = "" if name is None else name.upper()
-    if state not in signal.allowed:
-        return np.nan
-    return float(STATES.index("OFF" if state in OFF_STATES else "START" if state == "START" else "ON"))
 
 
 def packs(column: pa.ChunkedArray, name: str) -> list[tuple[NDArray[np.intp], NDArray[np.int32]]]:

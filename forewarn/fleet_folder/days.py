@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from config.signals import Signal, catalogue
-from forewarn.fleet_folder.columns import PER_VOLT, Floats, Ints, epoch_ms, numbers, packs, states, vehicle_ids
+from forewarn.fleet_folder.columns import PER_VOLT, Floats, Ints, epoch_ms, numbers, packs, vehicle_ids, words
 from forewarn.fleet_folder.layout import DAY_MS, BadFleet, broken, naming, received_on_day
 from forewarn.simulator.files import CELLS
 from forewarn.simulator.rollups import OfCars, Packs, Sent, roll_up_cars
+from ingest.cells import CELL_COLUMNS
 
 Prints = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
@@ -25,8 +26,9 @@ LOOK_BACK_D = 7
 # Readings that are worked on at once: some 150 MB with all their signals.
 ROWS_AT_ONCE = 200_000
 KEYS = ("vin", "ts", "seq", "received_ts")
-# What says in which regime a reading was made, and what the rollups derive of the cells.
+# What says in which regime a reading was made, and what others are derived from.
 _REGIME = ("speed_kmh", "is_charging", "pack_a", "engine_rpm", "lv_system_state")
+_DERIVED_OF = {"coolant_low": "coolant_level"}
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 
 
@@ -231,7 +233,7 @@ def _sent(
                 kept = np.flatnonzero(counts[of_size])
                 cells.append(Packs(place[of_size[kept]], kept, volts, PER_VOLT))
         else:
-            values = states(column, signal) if signal.type == "text" else numbers(column, signal.path)
+            values = words(column, signal) if signal.type == "text" else numbers(column, signal.path)
             columns[signal.path] = values[counts]
     own = {name: getattr(keys, name)[rows][counts] for name in ("vehicle_id", "ts_ms", "seq", "received_ms")}
     return Sent(own["vehicle_id"], own["ts_ms"], own["seq"], own["received_ms"], columns, cells)
@@ -267,9 +269,9 @@ def _column(columns: Mapping[str, Floats], path: str, count: int) -> Floats:
 
 def wanted_signals(columns: Collection[str]) -> list[Signal]:
     """Return the signals that have to be read for some columns of the reading, in the order of the catalogue."""
-    needed = {*columns, *_REGIME}
+    needed = {*columns, *_REGIME, *(_DERIVED_OF[column] for column in columns if column in _DERIVED_OF)}
     signals = catalogue()
-    if any(signals.by_column[column].derived or column.startswith("cell_") for column in columns):
+    if any(column in CELL_COLUMNS for column in columns):
         needed.add(signals.by_path[CELLS].column)
     return [signal for signal in signals.signals if signal.column in needed and not signal.derived]
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from config.signals import catalogue
+from config.signals import Signal, catalogue
 from forewarn.simulator.streams import Streams
+from ingest.rest import OFF_STATES
 
 
 class Sensor(NamedTuple):
@@ -70,6 +71,21 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "Vehicle.Powertrain.CombustionEngine.EngineCoolant.Level": ("CRITICALLY_LOW", "LOW", "NORMAL"),
 }
 STATES = TEXTS["Vehicle.LowVoltageSystemState"]
+
+
+def text_number(signal: Signal, text: str | None) -> float:
+    """Return what a car said in words as an index into TEXTS, NaN where it said nothing, or nothing that is known.
+
+    What the rollups ask of the 12 V system is whether the car is off and whether it is cranking: any other state counts
+    as "ON".
+    """
+    said = "" if text is None else text.upper()
+    if said not in signal.allowed:
+        return np.nan
+    names = TEXTS[signal.path]
+    if names is STATES:
+        said = "OFF" if said in OFF_STATES else said if said in STATES else "ON"
+    return float(names.index(said))
 
 
 @dataclass(frozen=True)

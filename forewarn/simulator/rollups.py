@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from config.settings import IngestSettings
 from config.signals import Catalogue, Signal, catalogue
-from forewarn.simulator.readings import STATES, Readings
+from forewarn.simulator.readings import TEXTS, Readings
 from ingest.cells import CELL_COLUMNS, cell_statistics
+from ingest.coolant import LOW_LEVELS, coolant_low
 from ingest.rest import OFF_STATES, at_rest
 from ingest.store.given import Rollups
 from ingest.store.readings import REGIMES
@@ -139,10 +140,12 @@ def _stored(sent: Sent, signals: Catalogue) -> dict[str, NDArray[np.float64]]:
             columns[signal.column] = _within_range(signal, values)
     unknown = np.full(len(sent), np.nan)
     _derive_cells(sent.packs, columns, unknown)
-    state = _state(sent, signals)
+    known_level, low = _said(sent, signals.by_column["coolant_level"].path, LOW_LEVELS)
+    columns["coolant_low"] = coolant_low(known_level=known_level, low=low)
+    known_state, off = _said(sent, signals.by_column["lv_system_state"].path, OFF_STATES)
     columns["at_rest"] = at_rest(
-        known_state=state >= 0,
-        off=np.isin(state, [STATES.index(name) for name in OFF_STATES if name in STATES]),
+        known_state=known_state,
+        off=off,
         **{name: columns.get(name, unknown) for name in ("speed_kmh", "is_charging", "pack_a", "engine_rpm")},
     )
     return columns
@@ -180,12 +183,13 @@ def _derive_cells(
                 columns[name] = filled
 
 
-def _state(sent: Sent, signals: Catalogue) -> NDArray[np.int64]:
-    """Return the state of the 12 V system as an index into STATES, -1 where it was not sent."""
-    told = sent.columns.get(signals.by_column["lv_system_state"].path)
+def _said(sent: Sent, path: str, one_of: Collection[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return in which readings a text was sent, and in which it is one of some: (n,) each."""
+    told = sent.columns.get(path)
     if told is None:
-        return np.full(len(sent), -1)
-    return np.where(np.isnan(told), -1, told).astype(np.int64)
+        nowhere = np.zeros(len(sent), dtype=bool)
+        return nowhere, nowhere
+    return ~np.isnan(told), np.isin(told, [number for number, text in enumerate(TEXTS[path]) if text in one_of])
 
 
 class _Groups:
@@ -283,8 +287,8 @@ def _under_conditions(
     groups: _Groups,
     signals: Catalogue,
 ) -> dict[str, NDArray[Any]]:
-    cranking = _state(sent, signals)[rows] == STATES.index("START")
-    found = _where("lv_battery_v", "crank", columns, rows, cranking, groups, ("n", "min"))
+    _, cranking = _said(sent, signals.by_column["lv_system_state"].path, ("START",))
+    found = _where("lv_battery_v", "crank", columns, rows, cranking[rows], groups, ("n", "min"))
     if "air_temp_c" in columns:
         air_c = _rounded(columns["air_temp_c"][rows])
         for band, (lowest, highest) in INSULATION_BANDS.items():

@@ -186,6 +186,33 @@ def test_the_champion_is_not_promoted_again(models_conn, trained, first):
         promote(models_conn, "lv_battery", first, **BY, data_dir=trained)
 
 
+def test_a_threshold_that_nobody_decided_for_does_not_score(models_conn, trained, first):
+    """Who can write the folder of models cannot silence a fault mode by it."""
+    file = trained / "models" / "lv_battery" / first / "meta.json"
+    file.write_bytes(file.read_bytes().replace(b'"threshold": 0.', b'"threshold": 0.9'))
+    with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
+        score(models_conn, as_of=END, data_dir=trained)
+    # Training the same again puts the right one in its place, and a person stands by it.
+    [again] = train(models_conn, as_of=END, data_dir=trained)
+    assert again.version == first
+    with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
+        score(models_conn, as_of=END, data_dir=trained)
+    decision = promote(models_conn, "lv_battery", first, **BY, data_dir=trained)
+    assert (decision.version, decision.replaced) == (first, first)
+    assert score(models_conn, as_of=END, data_dir=trained).scored["lv_battery"] > 0
+
+
+def test_going_back_leads_to_the_model_that_was_decided_for(models_conn, trained, first):
+    another(trained, "20260418-b")
+    promote(models_conn, "lv_battery", "20260418-b", **BY, data_dir=trained)
+    file = trained / "models" / "lv_battery" / first / "meta.json"
+    file.write_bytes(file.read_bytes().replace(b'"threshold": 0.', b'"threshold": 0.9'))
+    with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
+        roll_back(models_conn, "lv_battery", **BY, data_dir=trained)
+    models_conn.rollback()
+    assert scoring(models_conn) == {"lv_battery": "20260418-b"}
+
+
 def test_of_two_who_decide_at_once_one_is_told(database, models_conn, trained, first, monkeypatch):
     for version, hours in (("20260418-b", 1), ("20260418-c", 2)):
         another(trained, version, hours_later=hours)

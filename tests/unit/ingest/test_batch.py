@@ -47,6 +47,15 @@ def test_nothing_is_known_of_rest_without_speed_or_ignition():
     assert np.isnan(column(rows_of({"Vehicle.TraveledDistance": 5}), "at_rest")).all()
 
 
+@pytest.mark.parametrize(
+    ("level", "low"), [("NORMAL", 0), ("LOW", 1), ("CRITICALLY_LOW", 1), ("FULL", np.nan), (None, np.nan)]
+)
+def test_coolant_is_low_as_far_as_it_is_told(level, low):
+    said = {} if level is None else {"Vehicle.Powertrain.CombustionEngine.EngineCoolant.Level": level}
+    found = column(rows_of({"Vehicle.Speed": 1, **said}), "coolant_low")
+    np.testing.assert_array_equal(found, [low])
+
+
 def test_what_the_car_says_of_its_lowest_cell_stands():
     cells = {"Vehicle.Powertrain.TractionBattery.CellVoltage.CellVoltages": [3.7, 3.6, 3.7]}
     said = {"Vehicle.Powertrain.TractionBattery.CellVoltage.Min": 3.59}

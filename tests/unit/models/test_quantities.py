@@ -45,7 +45,10 @@ def value(column, **signals):
         ("insulation_decades", {"insulation_kohm": [900, 1100]}, 3),
         ("insulation_leak_us", {"insulation_kohm": [450, 550]}, 2),
         # 12.6 V full, 9.9 V while 300 A are drawn.
-        ("lv_dip_mohm", {"lv_battery_v": [14.1, 9.9], "lv_battery_a": [5, -300]}, 9),
+        ("lv_dip_25c_mohm", {"lv_battery_v": [14.1, 9.9], "lv_battery_a": [5, -300], "air_temp_c": [25, 25]}, 9),
+        # At 0 °C it is a quarter more.
+        ("lv_dip_25c_mohm", {"lv_battery_v": [14.1, 9.9], "lv_battery_a": [5, -300], "air_temp_c": [-2, 2]}, 7.2),
+        ("lv_dip_25c_mohm", {"lv_battery_v": [14.1, 9.9], "lv_battery_a": [5, -300], "air_temp_c": [38]}, 9),
         ("lv_rest_drop_v", {"lv_battery_v": [12.7, 12.4]}, 0.3),
         ("lv_charge_25c_v", {"lv_battery_v": [14.2], "air_temp_c": [5]}, 14.2 - 20 * 0.018),
         (
@@ -66,6 +69,7 @@ def value(column, **signals):
             350 * 293.15 / 313.15 - 101.3,
         ),
         ("driven_km", {"odometer_km": [1000, 1012, 1040]}, 40),
+        ("coolant_low_pct", {"coolant_low": [0, 0, 1, 0]}, 25),
         ("coolant_peak_c", {"coolant_c": [20, 96, 90]}, 96),
         # The engine stood for half of the readings of its speed.
         ("oil_per_krpm_kpa", {"oil_pressure_kpa": [200, 220], "engine_rpm": [0, 0, 1400, 1600]}, 140),
@@ -112,7 +116,7 @@ def test_what_was_not_sent_has_no_value():
 
 
 def test_no_starter_no_resistance():
-    assert np.isnan(value("lv_dip_mohm", lv_battery_v=[14.1, 13.9], lv_battery_a=[5, -20]))
+    assert np.isnan(value("lv_dip_25c_mohm", lv_battery_v=[14.1, 13.9], lv_battery_a=[5, -20], air_temp_c=[25]))
 
 
 def test_a_value_counts_for_its_readings_or_once_a_day():

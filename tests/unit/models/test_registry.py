@@ -19,10 +19,12 @@ from models.registry import (
     ModelOutdated,
     NoModel,
     TrainedModel,
+    digest_of,
     list_models,
     load_model,
     newest_model,
     pointers,
+    read_meta,
     save_model,
 )
 from models.remaining import fit_remaining, predict_remaining
@@ -174,10 +176,35 @@ def test_a_version_that_cannot_be_replaced_stays(tmp_path, folder, monkeypatch):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_a_damaged_meta_file_says_so(tmp_path, folder):
+def test_the_same_model_again_leaves_what_is_there(tmp_path, folder):
+    before = (folder / "meta.json").read_bytes()
+    again = save_model(estimator(), meta(trained_at=NOW + timedelta(hours=1), code="newer"), data_dir=tmp_path)
+    assert (folder / "meta.json").read_bytes() == before
+    assert again.trained_at == meta().trained_at
+
+
+@pytest.mark.parametrize("name", ["meta.json", "model.skops"])
+def test_the_same_model_again_mends_what_is_damaged(tmp_path, folder, name):
+    (folder / name).write_bytes(b"{")
+    saved = save_model(estimator(), meta(), data_dir=tmp_path)
+    assert load_model(tmp_path, "lv_battery", folder.name).meta == saved
+
+
+def test_another_threshold_in_the_file_is_not_what_was_decided_for(tmp_path, folder):
+    digest = digest_of(tmp_path, "lv_battery", folder.name)
+    assert load_model(tmp_path, "lv_battery", folder.name, digest=digest).digest == digest
+    about = msgspec.json.decode((folder / "meta.json").read_bytes()) | {"threshold": 0.999}
+    (folder / "meta.json").write_bytes(msgspec.json.encode(about))
+    with pytest.raises(ModelFileUntrusted, match=r"is not the one that was decided for.*models rollback"):
+        load_model(tmp_path, "lv_battery", folder.name, digest=digest)
+
+
+def test_a_damaged_meta_file_says_so_and_hides_no_other(tmp_path, folder):
+    save_model(estimator(), meta(version="20260401-whole"), data_dir=tmp_path)
     (folder / "meta.json").write_text("{")
     with pytest.raises(ModelFileUntrusted, match="damaged"):
-        list_models(tmp_path)
+        read_meta(tmp_path, "lv_battery", folder.name)
+    assert [model.version for model in list_models(tmp_path)] == ["20260401-whole"]
 
 
 def test_a_version_that_does_not_exist_is_not_loaded(tmp_path, folder):
