@@ -44,6 +44,10 @@ class WorseThanChampion(UserMistake):
     """A challenger is worse than the champion by more than is tolerated."""
 
 
+class ChangedSince(UserMistake):
+    """The files of a champion are not those that were decided for."""
+
+
 class NothingToDecide(UserMistake):
     """The model scores already, or there is none to go back to."""
 
@@ -161,18 +165,25 @@ def promote(
     """Make one version the champion of its fault mode; the one that is it again, when its files have changed since.
 
     conn   : role "models", outside a transaction; committed
-    force  : whatever the gate says; the decision tells that it was so
-    Raises : WorseThanChampion; NothingToDecide, when it scores already; DecidedMeanwhile; UserMistake for a name or
-             reason that is empty; NoModel, ModelFileUntrusted, ModelOutdated, when it could not score
+    force  : whatever the gate says, and whatever became of its files; the decision tells that it was so
+    Raises : WorseThanChampion; ChangedSince; NothingToDecide, when it scores already; DecidedMeanwhile; UserMistake
+             for a name or reason that is empty; NoModel, ModelFileUntrusted, ModelOutdated, when it could not score
     """
     adopt_pointers(conn, data_dir, clock=clock)
     loaded = load_model(data_dir, mode, version)
     challenger = loaded.meta
     past = decisions(conn, mode)
     checks: list[gate.Check] = []
+    changed = False
     if past:
         if (past[-1].version, past[-1].digest) == (version, loaded.digest):
             raise NothingToDecide(f"{version} is the champion of {mode} already: 'forewarn models list' shows all")
+        changed = past[-1].version == version and past[-1].digest is not None
+        if changed and not force:
+            raise ChangedSince(
+                f"the files of {version}, the champion of {mode}, are not those that were decided for: put them back"
+                " from a backup; if you know why they are others, add --force with a reason that says so"
+            )
         checks = gate.compare(_metrics_to_beat(data_dir, mode, past[-1].version), challenger.metrics)
     bad = gate.failed(checks)
     if bad and not force:
@@ -181,7 +192,15 @@ def promote(
             " with a reason that says why"
         )
     return _decide(
-        conn, past, loaded, kind="promotion", by=by, reason=reason, forced=bool(bad), checks=checks, at=clock()
+        conn,
+        past,
+        loaded,
+        kind="promotion",
+        by=by,
+        reason=reason,
+        forced=changed or bool(bad),
+        checks=checks,
+        at=clock(),
     )
 
 
@@ -209,7 +228,7 @@ def line_of(past: list[Decision]) -> list[str]:
     for one in past:
         if one.kind == "rollback":
             line.pop()
-        else:
+        elif line[-1:] != [one.version]:
             line.append(one.version)
     return line
 

@@ -10,6 +10,7 @@ import pytest
 from config.errors import UserMistake
 from ingest.store.connection import connect
 from models.promotion import (
+    ChangedSince,
     DecidedMeanwhile,
     NothingToDecide,
     WorseThanChampion,
@@ -197,9 +198,15 @@ def test_a_threshold_that_nobody_decided_for_does_not_score(models_conn, trained
     assert again.version == first
     with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
         score(models_conn, as_of=END, data_dir=trained)
-    decision = promote(models_conn, "lv_battery", first, **BY, data_dir=trained)
-    assert (decision.version, decision.replaced) == (first, first)
+    with pytest.raises(ChangedSince, match=r"are not those that were decided for.*backup.*--force"):
+        promote(models_conn, "lv_battery", first, **BY, data_dir=trained)
+    models_conn.rollback()
+    decision = promote(models_conn, "lv_battery", first, **BY, data_dir=trained, force=True)
+    assert (decision.version, decision.replaced, decision.forced) == (first, first, True)
     assert score(models_conn, as_of=END, data_dir=trained).scored["lv_battery"] > 0
+    # It has not become another model, so there is none to go back to.
+    with pytest.raises(NothingToDecide, match="no champion before this one"):
+        roll_back(models_conn, "lv_battery", **BY, data_dir=trained)
 
 
 def test_going_back_leads_to_the_model_that_was_decided_for(models_conn, trained, first):
