@@ -49,7 +49,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _CODE = (
     *("config/decision.toml", "config/faults.toml", "config/quantities.toml", "config/signals.toml"),
     *("forewarn/fleet_frames.py", "forewarn/kept_baselines.py", "forewarn/simulated_training.py"),
-    *("forewarn/simulator/*.py", "ingest/cells.py", "ingest/rest.py", "models/*.py"),
+    *("forewarn/simulator/*.py", "ingest/cells.py", "ingest/coolant.py", "ingest/rest.py", "models/*.py"),
 )
 
 _log = structlog.get_logger(__name__)

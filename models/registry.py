@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -221,20 +221,20 @@ def _take_place(draft: Path, target: Path) -> None:
 
 def list_models(data_dir: Path) -> list[TrainedModel]:
     """Return every saved model by fault mode and version; one that cannot be read is passed over and logged."""
-    return list(_readable(data_dir, "*"))
+    return list(_readable(data_dir, (data_dir / "models").glob(f"*/[!.]*/{_META_FILE}")))
 
 
 def newest_model(data_dir: Path, mode: str) -> TrainedModel | None:
     """Return the model of a fault mode that was trained last; one that cannot be read is passed over and logged."""
     newest: TrainedModel | None = None
-    for meta in _readable(data_dir, mode):
+    for meta in _readable(data_dir, _folder(data_dir, mode).glob(f"[!.]*/{_META_FILE}")):
         if newest is None or meta.trained_at >= newest.trained_at:
             newest = meta
     return newest
 
 
-def _readable(data_dir: Path, modes: str) -> Iterator[TrainedModel]:
-    for file in sorted((data_dir / "models").glob(f"{modes}/[!.]*/{_META_FILE}")):
+def _readable(data_dir: Path, files: Iterable[Path]) -> Iterator[TrainedModel]:
+    for file in sorted(files):
         mode, version = file.parent.parent.name, file.parent.name
         try:
             yield read_meta(data_dir, mode, version)

@@ -33,7 +33,6 @@ CAR2_ALARM_AT = datetime(2019, 8, 4, 21, 24, 30, tzinfo=UTC) - timedelta(hours=8
 LEAST_LEAD_D, CALM_FIRST_D = 14.0, 30.0
 # Trips of the petrol car carry no calendar: one a day, from a day like any other.
 _TRIPS_FROM = datetime(2018, 6, 1, 8, tzinfo=UTC)
-_STATE = catalogue().by_column["lv_system_state"]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +123,7 @@ def _sent(samples: Sequence[tuple[int, int, int, dict[str, Any]]]) -> Sent:
     columns = {}
     for path in dict.fromkeys(path for given in signals for path in given):
         signal = catalogue().by_path.get(path)
-        if path in TEXTS:
-            signal = catalogue().by_path[path]
+        if signal is not None and path in TEXTS:
             columns[path] = np.array([text_number(signal, given.get(path)) for given in signals])
         elif signal is not None and signal.type not in ("text", "real[]", "position"):
             values = (given.get(path) for given in signals)
