@@ -20,7 +20,7 @@ from models.feedback import calibration_between, precision_between
 from models.labels import record_lamp_labels
 from models.registry import LoadedModel
 from models.runs import Clock, recorded_run, utc_now
-from models.scoring import CHUNK_VEHICLES, load_champions, rows_of_day, rows_to_score
+from models.scoring import CHUNK_VEHICLES, cars_of, load_champions, rows_of_day, rows_to_score
 from models.stability import Distribution, count_bins, stability_index, worst_by_chance
 from models.workers import Here
 
@@ -151,8 +151,9 @@ def _of_inputs(
         rows_of_day(Here(conn), features, vehicles, as_of=as_of, chunk_vehicles=chunk_vehicles) if known else iter(())
     )
     for chunk, peers in chunks:
+        cars = cars_of(chunk, peers, features, vehicles, lamps)
         for model in known:
-            rows = rows_to_score(model, chunk, vehicles, lamps, peers)
+            rows = rows_to_score(model, cars)
             for name, then in _inputs(model).items():
                 counted = count_bins(then.edges, rows[name].to_numpy(dtype=np.float64))
                 key = (model.meta.mode, name)

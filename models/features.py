@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from config.quantities import quantities
-from models.days import day_numbers, midnight
-from models.quantities import STATISTICS, Sums, members, signals_behind, statistics
-from models.windows import Floats, Ints, OneDay, Rows, beginning, ratio, window
+from models.days import midnight
+from models.known import Aggregates, Known, received_before
+from models.quantities import Sums, members, signals_behind, statistics
+from models.windows import Floats, Grid, Ints, OneDay, Rows, beginning, ratio, window
 
 Regime = Literal["rest", "drive", "charge"]
 Kind = Literal[
@@ -132,11 +133,12 @@ def reach_of(features: Iterable[Feature]) -> int:
     return max(feature.reach_d for feature in features)
 
 
-def feature_rows(aggregates: pd.DataFrame, features: Sequence[Feature], *, as_of: datetime) -> pd.DataFrame:
+def feature_rows(aggregates: Aggregates, features: Sequence[Feature], *, as_of: datetime) -> pd.DataFrame:
     """Return one row of features per vehicle from what had been received before ``as_of``.
 
     aggregates : DataFrame as of ``ingest.store.readings.daily_aggregates``: one row per (vehicle_id, day, received_on,
-                 regime) with c__n, c__sum, c__sumsq, c__min, c__max of every column c, in the column's own unit
+                 regime) with c__n, c__sum, c__sumsq, c__min, c__max of every column c, in the column's own unit; or
+                 the same as of ``ingest.store.day_sums.read_parts``
     as_of      : an instant; its UTC day begins the future. Rows received on that day or later do not count, nor do
                  readings that carry a time in it (a clock that runs ahead)
     Returns    : DataFrame (n_vehicles, n_features) float64 indexed by vehicle_id in ascending order, columns named by
@@ -148,7 +150,7 @@ def feature_rows(aggregates: pd.DataFrame, features: Sequence[Feature], *, as_of
 
 
 def feature_rows_of_days(
-    aggregates: pd.DataFrame, features: Sequence[Feature], *, days: Sequence[datetime]
+    aggregates: Aggregates, features: Sequence[Feature], *, days: Sequence[datetime]
 ) -> pd.DataFrame:
     """Return what ``feature_rows`` returns for every one of ``days``, to the last bit, without a pass for each.
 
@@ -161,31 +163,26 @@ def feature_rows_of_days(
         raise ValueError(f"models.peers works out {foreign[0]}, from rows of the whole fleet")
     instants = np.array([midnight(instant) for instant in days], dtype="datetime64[D]")
     asked, back = np.unique(instants, return_inverse=True)
-    columns = [f"{column}__{statistic}" for column in columns_of(features) for statistic in STATISTICS]
-    known = _received_before(
-        aggregates,
-        ["vehicle_id", "day", "received_on", "regime", *columns],
-        first=asked[0] - np.timedelta64(reach_of(features), "D"),
-        as_of=asked[-1],
-    )
-    vehicle_ids = np.unique(known["vehicle_id"].to_numpy(dtype=np.int64))
-    day = day_numbers(known["day"])
+    known = received_before(aggregates, first=asked[0] - np.timedelta64(reach_of(features), "D"), as_of=asked[-1])
+    vehicle_ids = np.unique(known.vehicle_id)
+    day = known.day
     # Not before the first row, or a feature that looks years back would make years of empty days.
     origin = min(day.min(), asked[0]) if len(day) else asked[0]
     at, as_of = (day - origin).astype(np.int64), (asked - origin).astype(np.int64)
-    lag = np.maximum((day_numbers(known["received_on"]) - day).astype(np.int64), 0)
+    lag = np.maximum((known.received_on - day).astype(np.int64), 0)
+    # "drift" looks at a car's first days too, which are no window.
+    window_d = max(feature.window_d if feature.kind == "drift" else feature.reach_d for feature in features)
     # The fewer cars at once the less memory, whatever the fleet: what is worked on stays near the processor.
     size = max(CELLS_AT_ONCE // max(len(asked), int(as_of[-1])), 1)
     starts = range(0, max(len(vehicle_ids), 1), size)
-    edges = np.searchsorted(known["vehicle_id"].to_numpy(dtype=np.int64), vehicle_ids)
-    edges = np.append(edges, len(known))
+    edges = np.append(np.searchsorted(known.vehicle_id, vehicle_ids), len(known))
     tables, steps, cars = [], [], []
     for start in starts:
         part = slice(int(edges[start]), int(edges[min(start + size, len(vehicle_ids))]))
         ids = vehicle_ids[start : start + size]
-        frame = known.iloc[part]
-        owner = np.searchsorted(ids, frame["vehicle_id"].to_numpy(dtype=np.int64))
-        values = _values(frame, features, owner, at[part], lag[part], as_of=as_of, vehicles=len(ids))
+        owner = np.searchsorted(ids, known.vehicle_id[part])
+        states = _States(known, part, owner, at[part], lag[part], reach_d=window_d, as_of=as_of, vehicles=len(ids))
+        values = _values(states, features, as_of=as_of, vehicles=len(ids))
         there = _within_reach(owner, at[part], lag[part], reach_of(features), as_of=as_of, vehicles=len(ids))
         step, car = np.nonzero(there[back])
         tables.append(values[:, back[step], car].T)
@@ -200,49 +197,68 @@ def feature_rows_of_days(
     return pd.DataFrame(np.concatenate(tables)[order], index=index, columns=names, dtype=np.float64)
 
 
-def _received_before(
-    aggregates: pd.DataFrame, columns: Sequence[str], *, first: np.datetime64, as_of: np.datetime64
-) -> pd.DataFrame:
-    day, received_on = day_numbers(aggregates["day"]), day_numbers(aggregates["received_on"])
-    vehicle, regime = aggregates["vehicle_id"].to_numpy(dtype=np.int64), aggregates["regime"].to_numpy()
-    rows = np.flatnonzero((received_on < as_of) & (day >= first) & (day < as_of))
-    # In a fixed order, so that sums are the same to the last bit whatever else the frame holds.
-    name = np.unique(regime.astype(str), return_inverse=True)[1]
-    order = np.lexsort((received_on[rows], name[rows], day[rows], vehicle[rows]))
-    rows = rows[order]
-    if len(rows) == len(aggregates) and (np.diff(rows) == 1).all():
-        # A fleet's frame is large: it is not copied to be put into the order in which it came.
-        return aggregates
-    return aggregates[list(columns)].iloc[rows]
+class _States:
+    """Rows of some vehicles, regime by regime. vehicle, day, lag : (n_rows,) as of ``models.windows.Rows``"""
+
+    def __init__(
+        self,
+        known: Known,
+        part: slice,
+        vehicle: Ints,
+        day: Ints,
+        lag: Ints,
+        *,
+        reach_d: int,
+        as_of: Ints,
+        vehicles: int,
+    ) -> None:
+        self._known, self._part = known, part
+        self._at = vehicle, day, lag
+        self._reach_d, self._as_of, self._vehicles = reach_d, as_of, vehicles
+        self._found: dict[Regime, tuple[Sums, tuple[Ints, Ints, Ints], Grid | None]] = {}
+
+    def of(self, regime: Regime, member: str) -> Rows | OneDay:
+        """Return what a signal or quantity came to in a regime."""
+        if regime not in self._found:
+            self._found[regime] = self._find(regime)
+        sums, at, grid = self._found[regime]
+        rows = Rows(*at, statistics(sums, member))
+        return rows if grid is None else OneDay(rows, grid)
+
+    def _find(self, regime: Regime) -> tuple[Sums, tuple[Ints, Ints, Ints], Grid | None]:
+        those = self._known.in_regime(regime, self._part)
+        vehicle, day, lag = (numbers[those - self._part.start] for numbers in self._at)
+        sums = Sums(lambda column, statistic: self._known.of(column, statistic, those))
+        if len(self._as_of) > 1:
+            return sums, (vehicle, day, lag), None
+        as_of = int(self._as_of[0])
+        return (
+            sums,
+            (vehicle, day, lag),
+            Grid(vehicle, day, as_of=as_of, reach_d=self._reach_d, vehicles=self._vehicles),
+        )
 
 
-def _values(
-    frame: pd.DataFrame, features: Sequence[Feature], vehicle: Ints, day: Ints, lag: Ints, *, as_of: Ints, vehicles: int
-) -> Floats:
+def _values(states: _States, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
     """Return (n_features, n_as_of, n_vehicles) of the rows of some vehicles."""
-    regime = frame["regime"].to_numpy()
     values = np.empty((len(features), len(as_of), vehicles))
-    for state in dict.fromkeys(feature.regime for feature in features):
-        those = np.flatnonzero(regime == state)
-        sums = Sums(frame, those)
-        for column in dict.fromkeys(feature.column for feature in features if feature.regime == state):
-            own = [at for at, f in enumerate(features) if (f.column, f.regime) == (column, state)]
-            worst: Floats | None = None
-            for member in members(column):
-                rows = Rows(vehicle[those], day[those], lag[those], statistics(sums, member))
-                asked = [features[at] for at in own]
-                found = _of_column(rows, asked, as_of=as_of, vehicles=vehicles)
-                if any(feature.kind == "loaded" for feature in asked):
-                    calm = np.flatnonzero(regime == "rest")
-                    resting = Rows(vehicle[calm], day[calm], lag[calm], statistics(Sums(frame, calm), member))
-                    found -= _at_rest(resting, asked, as_of=as_of, vehicles=vehicles)
-                worst = found if worst is None else _worse(column, [features[at] for at in own], worst, found)
-            assert worst is not None
-            values[own] = worst
+    places: dict[tuple[str, Regime], list[int]] = {}
+    for at, feature in enumerate(features):
+        places.setdefault((feature.column, feature.regime), []).append(at)
+    for (column, regime), own in places.items():
+        asked = [features[at] for at in own]
+        worst: Floats | None = None
+        for member in members(column):
+            found = _of_column(states.of(regime, member), asked, as_of=as_of, vehicles=vehicles)
+            if any(feature.kind == "loaded" for feature in asked):
+                found -= _at_rest(states.of("rest", member), asked, as_of=as_of, vehicles=vehicles)
+            worst = found if worst is None else _worse(column, asked, worst, found)
+        assert worst is not None
+        values[own] = worst
     return values
 
 
-def _at_rest(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
+def _at_rest(rows: Rows | OneDay, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
     """Return what "loaded" features are less: (n_features, n_as_of, n_vehicles), 0 for all others."""
     levels = np.zeros((len(features), len(as_of), vehicles))
     for at, feature in enumerate(features):
@@ -258,29 +274,26 @@ def _worse(column: str, features: Sequence[Feature], one: Floats, other: Floats)
     return np.where(lower, np.fmin(one, other), np.fmax(one, other))
 
 
-def _of_column(rows: Rows, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
+def _of_column(rows: Rows | OneDay, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:
     """Return (n_features, n_as_of, n_vehicles) of features of one column in one regime."""
     kinds: dict[int, set[str]] = {}
     for feature in features:
         kinds.setdefault(feature.window_d, set()).update(_INGREDIENT.get(feature.kind, (feature.kind,)))
-    known: Rows | OneDay = rows
-    if len(as_of) == 1:
-        # "drift" looks at a car's first days, which are no window.
-        reach_d = max(feature.window_d if feature.kind == "drift" else feature.reach_d for feature in features)
-        known = OneDay(rows, as_of=int(as_of[0]), reach_d=reach_d, vehicles=vehicles)
-    windows = {days: window(known, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
+    windows = {days: window(rows, days, wanted, as_of=as_of, vehicles=vehicles) for days, wanted in kinds.items()}
     values = np.empty((len(features), len(as_of), vehicles))
     for at, feature in enumerate(features):
         now, before = windows[feature.window_d], feature.window_d
         match feature.kind:
             case "change":
-                past = window(known, PAST_D, ["level"], before=before, as_of=as_of, vehicles=vehicles)
+                past = window(rows, PAST_D, ["level"], before=before, as_of=as_of, vehicles=vehicles)
                 values[at] = now["level"] - past["level"]
             case "since":
-                past = window(known, LONG_PAST_D, ["level"], before=before + PAST_D, as_of=as_of, vehicles=vehicles)
+                past = window(rows, LONG_PAST_D, ["level"], before=before + PAST_D, as_of=as_of, vehicles=vehicles)
                 values[at] = now["level"] - past["level"]
             case "drift":
-                values[at] = now["level"] - beginning(rows, as_of=as_of, vehicles=vehicles)
+                # A car's first days are no window.
+                every = rows.rows if isinstance(rows, OneDay) else rows
+                values[at] = now["level"] - beginning(every, as_of=as_of, vehicles=vehicles)
             case "loaded":
                 values[at] = now["level"]
             case "left":

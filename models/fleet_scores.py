@@ -70,7 +70,7 @@ def scored_rows(mode: FaultMode, rows: pd.DataFrame, lamps: pd.DataFrame, vehicl
     vehicle_id = rows.index.get_level_values("vehicle_id")
     able = vehicles.loc[vehicles["powertrain"].isin(mode.on), "vehicle_id"]
     # Without a single feature there is nothing to judge by, and a model would still answer.
-    seen: Flags = rows.notna().any(axis=1).to_numpy()
+    seen: Flags = ~np.isnan(rows.to_numpy()).all(axis=1)
     return np.asarray(vehicle_id.isin(able)) & seen & ~_lit(lamps_of(mode, lamps), rows.index)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from config.quantities import quantities
@@ -38,24 +37,17 @@ _RPM_NM_PER_KW = 9549.3
 class Sums:
     """Daily sums of signals: rows of one car, day, day of receipt and regime.
 
-    frame : DataFrame with c__n, c__sum, c__sumsq, c__min, c__max of every signal c that is asked for
-    rows  : positions of the rows that are meant; None is all. Only columns that are asked for are taken out
+    take : returns n, sum, sumsq, min or max of a signal, (n_rows,) float64. Only what is asked for is taken, and once
     """
 
-    def __init__(self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None) -> None:
-        self._frame = frame
-        self._rows = rows
-        self._taken: dict[str, Floats] = {}
+    def __init__(self, take: Callable[[str, str], Floats]) -> None:
+        self._take = take
+        self._taken: dict[tuple[str, str], Floats] = {}
 
     def of(self, column: str, statistic: str) -> Floats:
-        name = f"{column}__{statistic}"
-        if name not in self._taken:
-            values = self._frame[name]
-            whole: Floats = (
-                values.to_numpy() if values.dtype == np.float64 else values.to_numpy(dtype=np.float64, na_value=np.nan)
-            )
-            self._taken[name] = whole if self._rows is None else whole[self._rows]
-        return self._taken[name]
+        if (column, statistic) not in self._taken:
+            self._taken[column, statistic] = self._take(column, statistic)
+        return self._taken[column, statistic]
 
     def count(self, column: str) -> Floats:
         return np.nan_to_num(self.of(column, "n"))

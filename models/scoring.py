@@ -146,12 +146,14 @@ class _Said:
 
 def _say(conn: psycopg.Connection[Any], asked: _Asked, known: tuple[pd.DataFrame, Peers]) -> _Said:
     rows, peers = known
-    tables = {model.meta.mode: rows_to_score(model, rows, asked.vehicles, asked.lamps, peers) for model in asked.models}
+    features = [feature for model in (*asked.models, *asked.shadows) for feature in model.features]
+    cars = cars_of(rows, peers, features, asked.vehicles, asked.lamps)
+    tables = {model.meta.mode: rows_to_score(model, cars) for model in asked.models}
     predictions = [one for model in asked.models for one in predict(model, tables[model.meta.mode])]
-    shadowed = [(model, rows_to_score(model, rows, asked.vehicles, asked.lamps, peers)) for model in asked.shadows]
+    shadowed = [(model, rows_to_score(model, cars)) for model in asked.shadows]
     return _Said(
         len(rows),
-        with_normal(conn, predictions, tables, asked.vehicles, as_of=asked.as_of),
+        with_normal(conn, predictions, tables, cars.vehicles, as_of=asked.as_of),
         [(model.meta, table.index, mode_model(model).probability(table)) for model, table in shadowed if len(table)],
     )
 
@@ -174,12 +176,13 @@ def explain_vehicle(
     for rows, peers in rows_of_day(Here(conn), features, vehicles, as_of=as_of):
         if vehicle_id not in rows.index.get_level_values("vehicle_id"):
             continue
-        tables = {model.meta.mode: rows_to_score(model, rows, vehicles, lamps, peers) for model in models}
+        cars = cars_of(rows, peers, features, vehicles, lamps)
+        tables = {model.meta.mode: rows_to_score(model, cars) for model in models}
         own = {mode: table[table.index == vehicle_id] for mode, table in tables.items()}
         said = [one for model in models for one in predict(model, own[model.meta.mode], explain_all=True)]
         calm = {model.meta.mode: _not_flagged(model, tables[model.meta.mode], but=vehicle_id) for model in models}
         if said:
-            return with_normal(conn, said, calm, vehicles, as_of=as_of)
+            return with_normal(conn, said, calm, cars.vehicles, as_of=as_of)
     raise NotEnoughData(
         f"car {vehicle_id} is not scored as of {as_of:%Y-%m-%d}: it sent nothing in the weeks before, its lamp is or"
         " was lit lately, or no model is about it"
@@ -220,16 +223,38 @@ def load_champions(
     return loaded
 
 
-def rows_to_score(
-    model: LoadedModel, rows: pd.DataFrame, vehicles: pd.DataFrame, lamps: pd.DataFrame, peers: Peers
-) -> pd.DataFrame:
-    """Return the features of the cars that can have the fault and whose lamp is not on already, by vehicle_id.
+@dataclass(frozen=True, slots=True)
+class Cars:
+    """Some cars at one midnight.
 
-    rows     : of one day, as of ``models.dataset.base_rows``
-    vehicles : these and any others
+    table           : DataFrame (n_cars, n_features) float32 indexed by as_of and vehicle_id, with peers
+    vehicles, lamps : as of ``read_vehicles`` and ``ingest.store.events.lamps``, of these cars
     """
-    table = with_peers(rows, vehicles, model.features, peers)
-    return table[scored_rows(fault_modes()[model.meta.mode], table, lamps, vehicles)].droplevel("as_of")
+
+    table: pd.DataFrame
+    vehicles: pd.DataFrame
+    lamps: pd.DataFrame
+
+
+def cars_of(
+    rows: pd.DataFrame, peers: Peers, features: Sequence[Feature], vehicles: pd.DataFrame, lamps: pd.DataFrame
+) -> Cars:
+    """Return what models are asked about.
+
+    rows, peers     : as ``rows_of_day`` yields them
+    features        : of all models together
+    vehicles, lamps : of these cars and any others, which are left out here, once for all models
+    """
+    ids = rows.index.get_level_values("vehicle_id")
+    own = vehicles[vehicles["vehicle_id"].isin(ids)]
+    once = tuple({feature.name: feature for feature in features}.values())
+    return Cars(with_peers(rows, own, once, peers), own, lamps[lamps["vehicle_id"].isin(ids)])
+
+
+def rows_to_score(model: LoadedModel, cars: Cars) -> pd.DataFrame:
+    """Return the features of the cars that can have the fault and whose lamp is not on already, by vehicle_id."""
+    table = cars.table[[feature.name for feature in model.features]]
+    return table[scored_rows(fault_modes()[model.meta.mode], table, cars.lamps, cars.vehicles)].droplevel("as_of")
 
 
 def predict(model: LoadedModel, rows: pd.DataFrame, *, explain_all: bool = False) -> Iterator[NewPrediction]:
@@ -317,11 +342,8 @@ def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
 def _rows(conn: psycopg.Connection[Any], day: _Day, parts: Sequence[int]) -> pd.DataFrame:
     """Return DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id."""
     today = day.as_of.date()
-    sums = [
-        day_sums.read_part(conn, part, day.columns, since=day.since.date(), until=today, received_before=today)
-        for part in parts
-    ]
-    return feature_rows_of_days(pd.concat(sums, ignore_index=True), day.own, days=[day.as_of]).astype(np.float32)
+    sums = day_sums.read_parts(conn, parts, day.columns, since=day.since.date(), until=today, received_before=today)
+    return feature_rows_of_days(sums, day.own, days=[day.as_of]).astype(np.float32)
 
 
 def _add(result: ScoreResult, vehicles: int, predictions: Sequence[NewPrediction]) -> ScoreResult:

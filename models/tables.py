@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NotRequired, TypedDict
 
 import msgspec
@@ -110,22 +111,34 @@ def store_predictions(
     scored_at: datetime,
     as_of: datetime,
 ) -> int:
-    """Write predictions in one statement; the same car, mode, day and model again replaces what was there.
+    """Write predictions, a statement for each model; the same car, mode, day and model again replaces what was there.
 
-    Returns : how many were written
+    predictions : those of one model after the other
+    Returns     : how many were written
     """
-    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
-    for row in predictions:
-        values = (
-            row.vehicle_id,
-            row.fault_mode,
-            row.probability,
-            row.threshold,
-            row.model_version,
-            Jsonb(row.reasons) if row.reasons else None,
-            *(row.to_lamp or _NO_DAYS),
-        )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-    cursor = conn.execute(sql.load("models", "store_predictions"), [run_id, scored_at, as_of, *columns])
-    return cursor.rowcount
+    written = 0
+    for (mode, version, threshold), own in groupby(predictions, key=_model_of):
+        rows = list(own)
+        told = [row for row in rows if row.reasons or row.to_lamp]
+        days, low, high = zip(*(row.to_lamp or _NO_DAYS for row in told), strict=True) if told else ((), (), ())
+        values = {
+            "run_id": run_id,
+            "scored_at": scored_at,
+            "as_of": as_of,
+            "fault_mode": mode,
+            "model_version": version,
+            "threshold": threshold,
+            "vehicle_ids": [row.vehicle_id for row in rows],
+            "probabilities": [row.probability for row in rows],
+            "told": [row.vehicle_id for row in told],
+            "reasons": [Jsonb(row.reasons) for row in told],
+            "days": list(days),
+            "low": list(low),
+            "high": list(high),
+        }
+        written += conn.execute(sql.load("models", "store_predictions"), values).rowcount
+    return written
+
+
+def _model_of(row: NewPrediction) -> tuple[str, str, float]:
+    return row.fault_mode, row.model_version, row.threshold

@@ -54,32 +54,43 @@ class Rows:
         return np.where(np.isnan(numbers), _NOTHING.get(statistic, 0.0), numbers)
 
 
-class OneDay:
-    """Rows as they were known on one day: by age in days and vehicle, whatever window is asked for.
+class Grid:
+    """Where rows lie by age in days and vehicle, as known on one day: the same for all signals of a regime.
 
+    vehicle, day : (n_rows,) as of ``Rows``
     as_of   : number of the day; no row was received on it or later
     reach_d : days that are looked at
+    near    : (n_near,) rows that are looked at; place : (n_near,) of each in the grid, row after row
+    alone   : no two rows lie in one place
     """
 
-    def __init__(self, rows: Rows, *, as_of: int, reach_d: int, vehicles: int) -> None:
+    def __init__(self, vehicle: Ints, day: Ints, *, as_of: int, reach_d: int, vehicles: int) -> None:
+        age = as_of - 1 - day
+        self.near = np.flatnonzero((age >= 0) & (age < reach_d))
+        self.place = age[self.near] * vehicles + vehicle[self.near]
+        self.shape = reach_d, vehicles
+        self.alone = bool((np.bincount(self.place) <= 1).all())
+
+
+class OneDay:
+    """Rows as they were known on one day: by age in days and vehicle, whatever window is asked for."""
+
+    def __init__(self, rows: Rows, grid: Grid) -> None:
         self.rows = rows
-        age = as_of - 1 - rows.day
-        self._near = np.flatnonzero((age >= 0) & (age < reach_d))
-        self._place = age[self._near] * vehicles + rows.vehicle[self._near]
-        self._shape = reach_d, vehicles
-        self._grids: dict[str, Floats] = {}
+        self._grid = grid
+        self._numbers: dict[str, Floats] = {}
 
     def of(self, statistic: str, age: int) -> Floats:
         """Return (1, n_vehicles) what the day of that age held."""
-        if statistic not in self._grids:
-            sent, size = self.rows.sent(statistic)[self._near], self._shape[0] * self._shape[1]
-            if statistic in _MERGE:
-                flat = np.full(size, _NOTHING[statistic])
-                _MERGE[statistic].at(flat, self._place, sent)
+        if statistic not in self._numbers:
+            sent, nothing = self.rows.sent(statistic)[self._grid.near], _NOTHING.get(statistic, 0.0)
+            flat = np.full(self._grid.shape[0] * self._grid.shape[1], nothing)
+            if self._grid.alone:
+                flat[self._grid.place] = sent
             else:
-                flat = np.bincount(self._place, weights=sent, minlength=size)
-            self._grids[statistic] = flat.reshape(self._shape)
-        return self._grids[statistic][age : age + 1]
+                _MERGE.get(statistic, np.add).at(flat, self._grid.place, sent)
+            self._numbers[statistic] = flat.reshape(self._grid.shape)
+        return self._numbers[statistic][age : age + 1]
 
 
 def window(

@@ -18,6 +18,7 @@ from forewarn.bench.databases import own_database, server
 from forewarn.bench.memory import PeakOfFamily
 from forewarn.simulator import FleetPlan
 from forewarn.simulator.into_store import store_fleet
+from forewarn.workers import workers_on
 from ingest.store import day_sums
 from ingest.store.connection import connect
 from ingest.store.migrate import migrate
@@ -59,11 +60,12 @@ class ScoreBenchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bench_score(
-    settings: Settings, *, vehicles: int, say: Say, originals: int = ORIGINALS, days: int = DAYS
+    settings: Settings, *, vehicles: int, say: Say, on: str = "here", originals: int = ORIGINALS, days: int = DAYS
 ) -> ScoreBenchResult:
     """Measure in a database of the benchmark's own, which is dropped afterwards.
 
     vehicles        : how many are scored; beyond those that are simulated they are copies
+    on              : who scores, as of ``forewarn.workers.ON``
     originals, days : cars that are simulated and learnt from, and how long they live
     """
     # A day in the middle of a month, so that nothing depends on today.
@@ -100,7 +102,8 @@ def bench_score(
         say("Scoring")
         with connect(dsn, role="models") as conn, PeakOfFamily() as peak:
             began = time.perf_counter()
-            result = score(conn, as_of=as_of, data_dir=folder)
+            with workers_on(on, dsn) as workers:
+                result = score(conn, as_of=as_of, data_dir=folder, workers=workers)
             seconds = time.perf_counter() - began
     assert row is not None
     return ScoreBenchResult(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forewarn.cli.opening import say, settings_of_process
+from forewarn.workers import ON
 
 if TYPE_CHECKING:
     import msgspec
@@ -78,6 +79,7 @@ def storage(
 @app.command()
 def score(
     vehicles: Annotated[int, typer.Option(min=300, max=1_000_000, help="Cars to score.")] = 10_000,
+    on: Annotated[str, typer.Option("--on", help=ON)] = "here",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure how many cars are scored in a second, from rollups to predictions.
@@ -89,7 +91,7 @@ def score(
     """
     from forewarn.bench.score import bench_score
 
-    _show(bench_score(settings_of_process(), vehicles=vehicles, say=say), as_json=as_json)
+    _show(bench_score(settings_of_process(), vehicles=vehicles, on=on, say=say), as_json=as_json)
 
 
 @app.command()

@@ -5,12 +5,13 @@ them. The copy has one string of numbers a row. It follows the rollups day by da
 it, and ``bring_up_to_date`` copies the listed ones.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
@@ -21,6 +22,8 @@ from ingest.store.readings import REGIMES, UnknownSignal
 
 PARTS = 32
 STATISTICS = ("n", "sum", "sumsq", "min", "max")
+# What the copy has of each column: no sum is so large that four bytes would not hold the mean.
+_KEPT = ("n", "mean", "deviation", "min", "max")
 
 # Any number will do as long as every process takes the same one: one writer at a time.
 _LOCK = 7_033_266
@@ -82,20 +85,59 @@ def note_changed(conn: psycopg.Connection[Any], vehicle_ids: Iterable[int]) -> N
     conn.execute("INSERT INTO telemetry.day_sums_stale (vehicle_id) SELECT unnest(%s::bigint[])", (list(vehicle_ids),))
 
 
-def read_part(
+@dataclass(frozen=True, slots=True)
+class DaySums:
+    """Daily sums of some cars as they lie in the copy, ordered by car, day and day of receipt.
+
+    vehicle_id       : (n_rows,)
+    day, received_on : (n_rows,) datetime64[D], UTC
+    regime           : (n_rows,) int8, positions in ``ingest.store.readings.REGIMES``
+    """
+
+    vehicle_id: NDArray[np.int64]
+    day: NDArray[np.datetime64]
+    received_on: NDArray[np.datetime64]
+    regime: NDArray[np.int8]
+    _numbers: NDArray[np.float32]
+    _places: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.vehicle_id)
+
+    def of(self, column: str, statistic: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return n, sum, sumsq, min or max of a column, of rows at some positions; what was not sent is NaN, its n 0.
+
+        Raises : KeyError, when the column was not read
+        """
+        at = self._places[column]
+
+        def kept(name: str) -> NDArray[np.float64]:
+            of_all: NDArray[np.float32] = self._numbers[at, _KEPT.index(name)]
+            return of_all[rows].astype(np.float64)
+
+        match statistic:
+            case "sum":
+                return kept("n") * kept("mean")
+            case "sumsq":
+                n, mean = kept("n"), kept("mean")
+                return n * kept("deviation") ** 2 + n * mean * mean
+            case _:
+                return kept(statistic)
+
+
+def read_parts(
     conn: psycopg.Connection[Any],
-    part: int,
+    parts: Iterable[int],
     columns: Sequence[str],
     *,
     since: date,
     until: date,
     received_before: date,
-) -> pd.DataFrame:
-    """Return the daily sums of the cars of one part, in the order of ``ingest.store.readings.daily_aggregates``.
+) -> DaySums:
+    """Return what ``ingest.store.readings.daily_aggregates`` would of the cars of some parts, in single precision.
 
-    part    : 0 to PARTS - 1; every car is in one
+    parts   : numbers from 0 to PARTS - 1; every car is in one
     since, until, received_before : days (UTC); until and received_before are not in it
-    Returns : DataFrame as ``daily_aggregates`` returns it, without n; in single precision. regime is categorical
     Raises  : NotCopied
     """
     known, first = _layout(conn)
@@ -103,21 +145,42 @@ def read_part(
     if missing or since < first:
         what = f"{', '.join(missing)}" if missing else f"days before {first}"
         raise NotCopied(f"the daily sums lack {what}: bring_up_to_date adds them")
-    query = sql.SQL(sql_files.load("ingest.store", "day_sums_read")).format(
-        part=sql.SQL("telemetry.{}").format(sql.Identifier(f"day_sums_p{part:02}"))
-    )
     days = {"since": since, "until": until, "received_before": received_before}
-    found = conn.cursor(binary=True).execute(query, days).fetchall()
-    content = b"".join(rows for _, rows in found)
+    found: list[tuple[int, bytes]] = []
+    for part in parts:
+        query = sql.SQL(sql_files.load("ingest.store", "day_sums_read")).format(
+            part=sql.SQL("telemetry.{}").format(sql.Identifier(f"day_sums_p{part:02}"))
+        )
+        found += conn.cursor(binary=True).execute(query, days).fetchall()
+    found.sort(key=itemgetter(0))
+    return _unpacked(found, known, columns)
+
+
+def _unpacked(found: Sequence[tuple[int, bytes]], known: Sequence[str], columns: Sequence[str]) -> DaySums:
+    """Return what was sent of each car, its rows one after the other."""
     type_ = _row_type(len(known))
-    if len(content) % type_.itemsize:
+    if any(len(own) % type_.itemsize for _, own in found):
         raise ValueError(f"rows of {type_.itemsize} bytes were expected: the layout changed meanwhile")
-    rows = np.frombuffer(content, dtype=type_)
-    vehicle_id = np.repeat(
-        np.array([car for car, _ in found], dtype=np.int64),
-        [len(own) // type_.itemsize for _, own in found],
+    counts = [len(own) // type_.itemsize for _, own in found]
+    rows = sum(counts)
+    keys = np.empty((3, rows), dtype=np.int32)
+    # All of one number together, to be read fast. Filled car by car: what is sent of one stays near the processor.
+    numbers = np.empty((len(known) * len(_KEPT), rows), dtype=np.float32)
+    end = 0
+    for (_, sent), count in zip(found, counts, strict=True):
+        own, begin, end = np.frombuffer(sent, dtype=type_), end, end + count
+        for key, name in zip(keys, ("day", "received_on", "regime"), strict=True):
+            key[begin:end] = own[name]
+        numbers[:, begin:end] = own["sums"].reshape(count, -1).astype(np.float32).T
+    day, received_on, regime = keys
+    return DaySums(
+        np.repeat(np.array([car for car, _ in found], dtype=np.int64), counts),
+        _EPOCH + day,
+        _EPOCH + received_on,
+        regime.astype(np.int8),
+        numbers.reshape(len(known), len(_KEPT), rows),
+        {column: known.index(column) for column in columns},
     )
-    return _frame(vehicle_id, rows, [known.index(column) for column in columns], columns)
 
 
 def _layout(conn: psycopg.Connection[Any]) -> tuple[list[str], date]:
@@ -159,35 +222,9 @@ def _row_type(columns: int) -> np.dtype[Any]:
             ("day", ">i4"),
             ("received_on", ">i4"),
             ("regime", ">i2"),
-            ("sums", ">f4", (columns, len(STATISTICS))),
+            ("sums", ">f4", (columns, len(_KEPT))),
         ]
     )
-
-
-def _frame(
-    vehicle_id: NDArray[np.int64], rows: NDArray[Any], positions: Sequence[int], columns: Sequence[str]
-) -> pd.DataFrame:
-    # One column after the other in memory: that is how they are read.
-    numbers = np.ascontiguousarray(rows["sums"][:, positions].transpose(1, 2, 0), dtype=np.float64)
-    n, mean, deviation = numbers[:, 0], numbers[:, 1], numbers[:, 2]
-    total = n * mean
-    values = {"n": n, "sum": total, "sumsq": n * deviation**2 + total * mean, "min": numbers[:, 3]}
-    values["max"] = numbers[:, 4]
-    keys: dict[str, Any] = {
-        "vehicle_id": vehicle_id,
-        "day": _instants(rows["day"]),
-        "received_on": _instants(rows["received_on"]),
-        "regime": pd.Categorical.from_codes(rows["regime"].astype(np.int8), categories=pd.Index(REGIMES)),
-    }
-    named = {
-        f"{column}__{statistic}": values[statistic][at] for at, column in enumerate(columns) for statistic in STATISTICS
-    }
-    # Not put together into one block, which would copy what is read once.
-    return pd.DataFrame(keys | named, copy=False)
-
-
-def _instants(days: NDArray[Any]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex((_EPOCH + days.astype(np.int64)).astype("datetime64[us]")).tz_localize("UTC")
 
 
 def _signal(column: str) -> Signal:

@@ -2,8 +2,9 @@
 -- together in their order. Rows one by one would cost more than what is in them.
 SELECT
     vehicle_id,
+    -- In the order of the primary key, which needs no sorting.
     string_agg(date_send(day) || date_send(received_on) || int2send(regime) || sums, ''::bytea
-               ORDER BY day, regime DESC, received_on)
+               ORDER BY day, received_on, regime)
 FROM {part}
 WHERE day >= %(since)s AND day < %(until)s AND received_on < %(received_before)s
 GROUP BY vehicle_id

@@ -2,12 +2,13 @@
 
 from datetime import UTC, date, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ingest.store.connection import connect
-from ingest.store.day_sums import PARTS, NotCopied, bring_up_to_date, read_part
-from ingest.store.readings import UnknownSignal, daily_aggregates
+from ingest.store.day_sums import PARTS, STATISTICS, NotCopied, bring_up_to_date, read_parts
+from ingest.store.readings import REGIMES, UnknownSignal, daily_aggregates
 from tests.integration.store.readings import COLUMNS, START, fleet
 
 SIGNALS = ["lv_battery_v", "insulation_kohm", "is_charging", "odometer_km"]
@@ -36,8 +37,20 @@ def bring(store, signals=SIGNALS, since: date | None = None) -> int:
 def copied(store, signals=SIGNALS, *, since=START, until=LAST, received_before=LAST) -> pd.DataFrame:
     days = {"since": since.date(), "until": until.date(), "received_before": received_before.date()}
     with connect(store.dsn, role="models") as conn:
-        parts = [read_part(conn, part, signals, **days) for part in range(PARTS)]
-    return pd.concat(parts).sort_values(["vehicle_id", "day", "received_on", "regime"], ignore_index=True)
+        # Not in their order: that of the cars has to come out all the same.
+        sums = read_parts(conn, reversed(range(PARTS)), signals, **days)
+    keys = {
+        "vehicle_id": sums.vehicle_id,
+        "day": pd.DatetimeIndex(sums.day.astype("datetime64[us]")).tz_localize("UTC"),
+        "received_on": pd.DatetimeIndex(sums.received_on.astype("datetime64[us]")).tz_localize("UTC"),
+        "regime": pd.Categorical.from_codes(sums.regime, categories=list(REGIMES)),
+    }
+    every = np.arange(len(sums))
+    numbers = {f"{column}__{name}": sums.of(column, name, every) for column in signals for name in STATISTICS}
+    found = pd.DataFrame(keys | numbers)
+    in_order = found.sort_values(["vehicle_id", "day", "received_on"], kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(in_order, found)
+    return found
 
 
 def expected(store, signals=SIGNALS, *, since=START, until=LAST, received_before=LAST) -> pd.DataFrame:

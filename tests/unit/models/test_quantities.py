@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from config.quantities import named, quantities
@@ -19,7 +18,7 @@ def daily(**signals):
             f"{column}__min": values.min(initial=np.inf) if len(values) else np.nan,
             f"{column}__max": values.max(initial=-np.inf) if len(values) else np.nan,
         }
-    return Sums(pd.DataFrame([row]))
+    return Sums(lambda column, statistic: np.array([row[f"{column}__{statistic}"]], dtype=float))
 
 
 def value(column, **signals):
