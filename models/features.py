@@ -197,6 +197,10 @@ def feature_rows_of_days(
     return pd.DataFrame(np.concatenate(tables)[order], index=index, columns=names, dtype=np.float64)
 
 
+# What is known of a regime, whatever signal is asked for: vehicle, day and lag of its rows, and their grid of one day.
+_State = tuple[Sums, tuple[Ints, Ints, Ints], Grid | None]
+
+
 class _States:
     """Rows of some vehicles, regime by regime. vehicle, day, lag : (n_rows,) as of ``models.windows.Rows``"""
 
@@ -215,7 +219,7 @@ class _States:
         self._known, self._part = known, part
         self._at = vehicle, day, lag
         self._reach_d, self._as_of, self._vehicles = reach_d, as_of, vehicles
-        self._found: dict[Regime, tuple[Sums, tuple[Ints, Ints, Ints], Grid | None]] = {}
+        self._found: dict[Regime, _State] = {}
 
     def of(self, regime: Regime, member: str) -> Rows | OneDay:
         """Return what a signal or quantity came to in a regime."""
@@ -225,18 +229,15 @@ class _States:
         rows = Rows(*at, statistics(sums, member))
         return rows if grid is None else OneDay(rows, grid)
 
-    def _find(self, regime: Regime) -> tuple[Sums, tuple[Ints, Ints, Ints], Grid | None]:
+    def _find(self, regime: Regime) -> _State:
         those = self._known.in_regime(regime, self._part)
         vehicle, day, lag = (numbers[those - self._part.start] for numbers in self._at)
         sums = Sums(lambda column, statistic: self._known.of(column, statistic, those))
-        if len(self._as_of) > 1:
-            return sums, (vehicle, day, lag), None
-        as_of = int(self._as_of[0])
-        return (
-            sums,
-            (vehicle, day, lag),
-            Grid(vehicle, day, as_of=as_of, reach_d=self._reach_d, vehicles=self._vehicles),
-        )
+        grid = None
+        if len(self._as_of) == 1:
+            as_of = int(self._as_of[0])
+            grid = Grid(vehicle, day, as_of=as_of, reach_d=self._reach_d, vehicles=self._vehicles)
+        return sums, (vehicle, day, lag), grid
 
 
 def _values(states: _States, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:

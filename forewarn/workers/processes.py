@@ -48,9 +48,12 @@ class Processes(Apart):
 
 @contextmanager
 def in_processes(dsn: str, *, count: int | None = None) -> Iterator[Processes]:
-    """Yield processes that begin with the first task. count : None is one for each processor"""
+    """Yield processes, which begin at once. count : None is one for each processor"""
     count = count or processors()
     with process_pool(count, initializer=_begin, initargs=(dsn,)) as pool:
+        # They import for seconds, in which the caller loads models.
+        for _ in range(count):
+            pool.submit(_import)
         yield Processes(pool, dsn, count=count)
 
 
@@ -60,6 +63,10 @@ _conn: Connection | None = None
 def _begin(dsn: str) -> None:
     global _conn
     _conn = connect(dsn, role="models", autocommit=True)
+
+
+def _import() -> None:
+    import models.scoring  # noqa: F401
 
 
 def _do(work: Callable[[Connection, Any, A], T], shared: Path, task: A) -> T:
