@@ -3,7 +3,7 @@
 That table alone says which model scores. Files hold the models, MLflow shows both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -45,7 +45,7 @@ class WorseThanChampion(UserMistake):
 
 
 class ChangedSince(UserMistake):
-    """The files of a champion are not those that were decided for."""
+    """The files of a model that is or was champion are not those that were decided for."""
 
 
 class NothingToDecide(UserMistake):
@@ -91,6 +91,11 @@ def decisions(conn: psycopg.Connection[Any], mode: str | None = None) -> list[De
 
 def _decision(**row: Any) -> Decision:
     return msgspec.convert(row, Decision)
+
+
+def decided_digests(past: Iterable[Decision]) -> dict[tuple[str, str], str]:
+    """Return the digest of each model as of the last decision for it, by fault mode and version; none of before."""
+    return {(one.fault_mode, one.version): one.digest for one in past if one.digest is not None}
 
 
 def decided(conn: psycopg.Connection[Any]) -> dict[str, Champion]:
@@ -178,13 +183,13 @@ def promote(
     if past:
         if (past[-1].version, past[-1].digest) == (version, loaded.digest):
             raise NothingToDecide(f"{version} is the champion of {mode} already: 'forewarn models list' shows all")
-        changed = past[-1].version == version and past[-1].digest is not None
+        changed = decided_digests(past).get((mode, version), loaded.digest) != loaded.digest
         if changed and not force:
             raise ChangedSince(
-                f"the files of {version}, the champion of {mode}, are not those that were decided for: put them back"
-                " from a backup; if you know why they are others, add --force with a reason that says so"
+                f"the files of {version} of {mode} are not those that were decided for: put them back from a backup;"
+                " if you know why they are others, add --force with a reason that says so"
             )
-        checks = gate.compare(_metrics_to_beat(data_dir, mode, past[-1].version), challenger.metrics)
+        checks = gate.compare(_metrics_to_beat(data_dir, past[-1]), challenger.metrics)
     bad = gate.failed(checks)
     if bad and not force:
         raise WorseThanChampion(
@@ -253,10 +258,10 @@ def _gone(mode: str, version: str) -> ModelFileUntrusted:
     return ModelFileUntrusted(f"the files of {version}, the champion of {mode}, are gone: {what_instead(mode)}")
 
 
-def _metrics_to_beat(data_dir: Path, mode: str, version: str) -> Mapping[str, float]:
-    """Return the champion's metrics; nothing when its files are lost: only --force can follow that one."""
+def _metrics_to_beat(data_dir: Path, champion: Decision) -> Mapping[str, float]:
+    """Return the champion's metrics; nothing when its files are lost or others: only --force can follow that one."""
     try:
-        return read_meta(data_dir, mode, version).metrics
+        return read_meta(data_dir, champion.fault_mode, champion.version, digest=champion.digest).metrics
     except (NoModel, ModelFileUntrusted):
         return {}
 

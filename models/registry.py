@@ -149,6 +149,7 @@ def save_model(
     *,
     data_dir: Path,
     lamp_time: Remaining | None = None,
+    digest: str | None = None,
 ) -> TrainedModel:
     """Write a model below ``data_dir/models/<mode>/<version>``, all of it or nothing; return its meta with the hashes.
 
@@ -156,6 +157,7 @@ def save_model(
     is damaged: a champion may be what is there.
 
     lamp_time : of the same features; None writes a model that does not know when
+    digest    : as of ``load_model``; what is there under another one is damaged
     """
     import skops.io
 
@@ -173,7 +175,7 @@ def save_model(
         )
     meta = msgspec.structs.replace(meta, sha256=hashlib.sha256(content).hexdigest(), lamp_time=about)
     target = _folder(data_dir, meta.mode, meta.version)
-    kept = _kept_whole(data_dir, meta)
+    kept = _kept_whole(data_dir, meta, digest)
     if kept is not None:
         return kept
     draft = target.with_name(f".{meta.version}.{secrets.token_hex(4)}")
@@ -189,10 +191,10 @@ def save_model(
     return meta
 
 
-def _kept_whole(data_dir: Path, meta: TrainedModel) -> TrainedModel | None:
+def _kept_whole(data_dir: Path, meta: TrainedModel, digest: str | None) -> TrainedModel | None:
     """Return what is kept of the same model, if none of its files is damaged or says something else."""
     try:
-        kept = load_model(data_dir, meta.mode, meta.version).meta
+        kept = load_model(data_dir, meta.mode, meta.version, digest=digest).meta
     except (NoModel, ModelFileUntrusted, ModelOutdated):
         return None
     return kept if _but_when(kept) == _but_when(meta) else None
@@ -256,18 +258,19 @@ def model_folder(data_dir: Path, mode: str, version: str) -> Path:
     return _folder(data_dir, mode, version)
 
 
-def read_meta(data_dir: Path, mode: str, version: str) -> TrainedModel:
+def read_meta(data_dir: Path, mode: str, version: str, *, digest: str | None = None) -> TrainedModel:
     """Return what is known about a saved model.
 
+    digest : as of ``load_model``
     Raises : NoModel, when there is no such version; ModelFileUntrusted
     """
-    return _meta_of(_folder(data_dir, mode, version) / _META_FILE, _read_meta(data_dir, mode, version), mode)
+    return _meta_of(_folder(data_dir, mode, version) / _META_FILE, _read_meta(data_dir, mode, version), mode, digest)
 
 
 def digest_of(data_dir: Path, mode: str, version: str) -> str:
     """Return the SHA-256 of what is known about a saved model, which holds those of its other files.
 
-    Raises : NoModel, when there is no such version
+    Raises : NoModel, when there is no such version; ModelFileUntrusted
     """
     return hashlib.sha256(_read_meta(data_dir, mode, version)).hexdigest()
 
@@ -277,9 +280,17 @@ def _read_meta(data_dir: Path, mode: str, version: str) -> bytes:
         return (_folder(data_dir, mode, version) / _META_FILE).read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoModel(f"there is no model {version} of {mode}: 'forewarn models list' shows what there is") from error
+    except OSError as error:
+        raise _unreadable(_folder(data_dir, mode, version) / _META_FILE, error, mode) from error
 
 
-def _meta_of(file: Path, content: bytes, mode: str) -> TrainedModel:
+def _unreadable(file: Path, error: OSError, mode: str) -> ModelFileUntrusted:
+    return ModelFileUntrusted(f"{file} cannot be read ({error.strerror}): {what_instead(mode)}")
+
+
+def _meta_of(file: Path, content: bytes, mode: str, digest: str | None) -> TrainedModel:
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise ModelFileUntrusted(f"{file} is not the one that was decided for: {what_instead(mode)}")
     try:
         return msgspec.json.decode(content, type=TrainedModel)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -297,12 +308,7 @@ def load_model(data_dir: Path, mode: str, version: str, *, digest: str | None = 
 
     told = _read_meta(data_dir, mode, version)
     file = _folder(data_dir, mode, version) / _MODEL_FILE
-    found = hashlib.sha256(told).hexdigest()
-    if digest is not None and found != digest:
-        raise ModelFileUntrusted(
-            f"{file.with_name(_META_FILE)} is not the one that was decided for: {what_instead(mode)}"
-        )
-    meta = _meta_of(file.with_name(_META_FILE), told, mode)
+    meta = _meta_of(file.with_name(_META_FILE), told, mode, digest)
     content = _unchanged(file, meta.sha256, mode)
     if (meta.mode, meta.version) != (mode, version):
         raise ModelFileUntrusted(f"{file} belongs to {meta.version} of {meta.mode}: {what_instead(mode)}")
@@ -313,7 +319,7 @@ def load_model(data_dir: Path, mode: str, version: str, *, digest: str | None = 
     _check_kind(file, estimator, HistGradientBoostingClassifier, mode)
     _check_columns(file, estimator, [feature.name for feature in features], mode)
     members = _members_of(meta, file.with_name(_LAMP_TIME_FILE))
-    return LoadedModel(meta, estimator, features, calibration, members, found)
+    return LoadedModel(meta, estimator, features, calibration, members, hashlib.sha256(told).hexdigest())
 
 
 def _members_of(meta: TrainedModel, file: Path) -> bytes | None:
@@ -324,7 +330,10 @@ def _members_of(meta: TrainedModel, file: Path) -> bytes | None:
 def _unchanged(file: Path, sha256: str, mode: str) -> bytes:
     if not file.is_file():
         raise ModelFileUntrusted(f"{file} is gone: {what_instead(mode)}")
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error, mode) from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelFileUntrusted(f"{file} is not the file that was saved: {what_instead(mode)}")
     return content

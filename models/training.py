@@ -37,7 +37,7 @@ from models.features import Feature, as_table
 from models.fleet_scores import ModeModel
 from models.labels import record_lamp_labels
 from models.lamp_time import fit_lamp_time
-from models.promotion import adopt_pointers, record_first
+from models.promotion import adopt_pointers, decided_digests, decisions, record_first
 from models.provenance import code_version
 from models.reference import reference_of
 from models.registry import TrainedModel, save_model
@@ -127,6 +127,7 @@ def train(
         fleet = read_known_fleet(conn, asked, as_of=as_of, seed=seed, workers=workers)
         record_lamp_labels(conn, events.lamps(conn, received_before=as_of))
         lessons = ((mode, fleet_about(mode, features_of(mode), fleet)) for mode in modes)
+        known = decided_digests(decisions(conn))
         learnt = workers.each(_learn, lessons, shared=(as_of, run.started_at, seed))
         for step, (mode, one) in enumerate(zip(modes, learnt, strict=True), start=1):
             tell(mode.key, step, steps)
@@ -135,7 +136,15 @@ def train(
                 problems.append(one)
                 continue
             fitted, meta = one
-            trained.append(save_model(fitted.estimator, meta, data_dir=data_dir, lamp_time=fitted.lamp_time))
+            trained.append(
+                save_model(
+                    fitted.estimator,
+                    meta,
+                    data_dir=data_dir,
+                    lamp_time=fitted.lamp_time,
+                    digest=known.get((meta.mode, meta.version)),
+                )
+            )
         if not trained:
             raise NotEnoughData("no model could be trained. " + ". ".join(problems))
         adopt_pointers(conn, data_dir, clock=clock)

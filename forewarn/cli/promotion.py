@@ -25,12 +25,15 @@ def promote(
     version: Annotated[str, typer.Argument(help="Version that is to score.")],
     by: Annotated[str, _BY],
     reason: Annotated[str, _REASON],
-    force: Annotated[bool, typer.Option("--force", help="Also when it is worse than the champion.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when it is worse than the champion, or its files have changed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Have a model score from now on.
 
-    Refused when it is worse than the one that scores now, or could not score.
+    Refused when it is worse than the one that scores now, when its files are not
+    those that were decided for, or when it could not score.
 
     Example: forewarn models promote lv_battery 20260301-0a1b2c3d4e5f --by "Li Na" --reason "catches two more cars"
     """

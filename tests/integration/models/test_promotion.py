@@ -1,11 +1,14 @@
 """Which model scores is a decision: with a name, a reason and a gate, append-only and reversible."""
 
+import hashlib
 import shutil
 import threading
 from datetime import UTC, datetime
 
+import msgspec
 import psycopg
 import pytest
+import skops.io
 
 from config.errors import UserMistake
 from ingest.store.connection import connect
@@ -21,7 +24,7 @@ from models.promotion import (
     promote,
     roll_back,
 )
-from models.registry import ModelFileUntrusted, ModelOutdated, NoModel, list_models
+from models.registry import ModelFileUntrusted, ModelOutdated, NoModel, list_models, load_model
 from models.scoring import score
 from models.training import train
 from tests.integration.models.conftest import END
@@ -90,6 +93,11 @@ def test_force_on_a_good_model_forces_nothing(models_conn, trained, first):
 def _damage(folder):
     file = folder / "model.skops"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
+
+
+def _silence(folder):
+    file = folder / "meta.json"
+    file.write_bytes(file.read_bytes().replace(b'"threshold": 0.', b'"threshold": 0.9'))
 
 
 def _lose(folder):
@@ -189,8 +197,7 @@ def test_the_champion_is_not_promoted_again(models_conn, trained, first):
 
 def test_a_threshold_that_nobody_decided_for_does_not_score(models_conn, trained, first):
     """Who can write the folder of models cannot silence a fault mode by it."""
-    file = trained / "models" / "lv_battery" / first / "meta.json"
-    file.write_bytes(file.read_bytes().replace(b'"threshold": 0.', b'"threshold": 0.9'))
+    _silence(trained / "models" / "lv_battery" / first)
     with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
         score(models_conn, as_of=END, data_dir=trained)
     # Training the same again puts the right one in its place, and a person stands by it.
@@ -209,11 +216,51 @@ def test_a_threshold_that_nobody_decided_for_does_not_score(models_conn, trained
         roll_back(models_conn, "lv_battery", **BY, data_dir=trained)
 
 
+def test_a_champion_of_before_whose_files_are_others_comes_back_by_force_alone(models_conn, trained, first):
+    another(trained, "20260418-b")
+    promote(models_conn, "lv_battery", "20260418-b", **BY, data_dir=trained)
+    _silence(trained / "models" / "lv_battery" / first)
+    with pytest.raises(ChangedSince, match=rf"{first}.*are not those that were decided for.*--force"):
+        promote(models_conn, "lv_battery", first, **BY, data_dir=trained)
+    models_conn.rollback()
+    assert scoring(models_conn) == {"lv_battery": "20260418-b"}
+    assert promote(models_conn, "lv_battery", first, **BY, data_dir=trained, force=True).forced
+
+
+def test_figures_that_nobody_decided_for_are_none_to_beat(models_conn, trained, first):
+    """Who can write the folder of models cannot lower the gate by the champion's figures."""
+    another(trained, "20260418-b", average_precision=0.01)
+    file = trained / "models" / "lv_battery" / first / "meta.json"
+    told = msgspec.json.decode(file.read_bytes())
+    told["metrics"]["average_precision"] = 0.01
+    file.write_bytes(msgspec.json.encode(told))
+    with pytest.raises(WorseThanChampion, match="was not measured of both"):
+        promote(models_conn, "lv_battery", "20260418-b", **BY, data_dir=trained)
+    models_conn.rollback()
+    assert promote(models_conn, "lv_battery", "20260418-b", **BY, data_dir=trained, force=True).forced
+
+
+def test_training_the_same_again_puts_a_model_in_the_place_of_another_one(models_conn, trained, first):
+    """Whose hash is the right one, and whose name too: as who can write the folder of models can make it."""
+    folder = trained / "models" / "lv_battery" / first
+    estimator = load_model(trained, "lv_battery", first).estimator
+    trees = len(estimator._predictors)
+    estimator._predictors = estimator._predictors[:1]
+    content = skops.io.dumps(estimator)
+    (folder / "model.skops").write_bytes(content)
+    told = msgspec.json.decode((folder / "meta.json").read_bytes())
+    told["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "meta.json").write_bytes(msgspec.json.encode(told))
+    [again] = train(models_conn, as_of=END, data_dir=trained)
+    assert again.version == first
+    assert len(load_model(trained, "lv_battery", first).estimator._predictors) == trees
+    assert promote(models_conn, "lv_battery", first, **BY, data_dir=trained, force=True).forced
+
+
 def test_going_back_leads_to_the_model_that_was_decided_for(models_conn, trained, first):
     another(trained, "20260418-b")
     promote(models_conn, "lv_battery", "20260418-b", **BY, data_dir=trained)
-    file = trained / "models" / "lv_battery" / first / "meta.json"
-    file.write_bytes(file.read_bytes().replace(b'"threshold": 0.', b'"threshold": 0.9'))
+    _silence(trained / "models" / "lv_battery" / first)
     with pytest.raises(ModelFileUntrusted, match="is not the one that was decided for"):
         roll_back(models_conn, "lv_battery", **BY, data_dir=trained)
     models_conn.rollback()

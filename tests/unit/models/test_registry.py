@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import pickle
@@ -129,6 +130,22 @@ def test_a_lost_file_is_not_loaded(tmp_path, folder):
     (folder / "model.skops").unlink()
     with pytest.raises(ModelFileUntrusted, match=r"is gone: .*forewarn models rollback lv_battery.*forewarn train"):
         load_model(tmp_path, "lv_battery", folder.name)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "meta.json"])
+def test_a_file_that_cannot_be_read_is_refused_in_words(tmp_path, folder, monkeypatch, name):
+    """As one that was copied by somebody else."""
+    read = Path.read_bytes
+
+    def denied(file):
+        if file.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(file)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(ModelFileUntrusted, match=rf"{name} cannot be read \(Permission denied\): .*backup"):
+        load_model(tmp_path, "lv_battery", folder.name)
+    assert len(list_models(tmp_path)) == (name == "model.skops")
 
 
 def test_types_we_do_not_use_are_not_loaded_even_with_the_right_hash(tmp_path):
