@@ -136,15 +136,18 @@ def aliases(conn: psycopg.Connection[Any], data_dir: Path) -> dict[tuple[str, st
 
 
 def adopt_pointers(conn: psycopg.Connection[Any], data_dir: Path, *, clock: Clock = utc_now) -> None:
-    """Record the champions of an installation from before decisions were recorded, once."""
-    known = champion_versions(conn)
+    """Record the champions of an installation from before decisions were recorded, once.
+
+    Where anything has been decided a pointer says nothing any more: whoever can write files decides nothing by one.
+    """
+    if decided(conn):
+        return
     for mode, version in pointers(data_dir).items():
-        if mode not in known:
-            try:
-                digest = digest_of(data_dir, mode, version)
-            except NoModel:
-                digest = None
-            _record_first(conn, mode, version, digest, reason=_FROM_POINTER, at=clock())
+        try:
+            digest = digest_of(data_dir, mode, version)
+        except (NoModel, ModelFileUntrusted):
+            digest = None
+        _record_first(conn, mode, version, digest, reason=_FROM_POINTER, at=clock())
 
 
 def record_first(conn: psycopg.Connection[Any], model: TrainedModel, *, data_dir: Path, at: datetime) -> bool:

@@ -336,6 +336,15 @@ def test_a_champion_of_before_decisions_were_recorded_goes_on_scoring(models_con
     assert scoring(models_conn) == {"lv_battery": "20260418-b"}
 
 
+def test_a_pointer_decides_nothing_once_anything_was_decided(models_conn, trained, first):
+    """Who can write the folder of models has no model score by a file that names it, for a fault mode without one."""
+    beside = trained / "models" / "brake_wear"
+    shutil.copytree(trained / "models" / "lv_battery", beside)
+    (beside / "champion").write_text(first)
+    score(models_conn, as_of=END, data_dir=trained)
+    assert scoring(models_conn) == {"lv_battery": first}
+
+
 def test_a_decision_bears_the_time_of_the_clock(models_conn, trained, first):
     another(trained, "20260418-b")
     at = datetime(2026, 4, 18, 9, 30, tzinfo=UTC)
