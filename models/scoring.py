@@ -169,7 +169,7 @@ def explain_vehicle(
     Raises : NoModel, ModelFileUntrusted, ModelOutdated; NotEnoughData, when there is nothing to score the car by
     """
     as_of = start_of_day(as_of)
-    models = [model for model in load_champions(conn, data_dir) if not modes or model.meta.mode in modes]
+    models = load_champions(conn, data_dir, modes=modes)
     vehicles = read_vehicles(conn)
     lamps = events.lamps(conn, received_before=as_of)
     features = [feature for model in models for feature in model.features]
@@ -196,17 +196,24 @@ def _not_flagged(model: LoadedModel, rows: pd.DataFrame, *, but: int) -> pd.Data
 
 
 def load_champions(
-    conn: psycopg.Connection[Any], data_dir: Path, unusable: dict[str, str] | None = None
+    conn: psycopg.Connection[Any],
+    data_dir: Path,
+    unusable: dict[str, str] | None = None,
+    *,
+    modes: Collection[str] = (),
 ) -> list[LoadedModel]:
     """Load the model that scores for each fault mode; one of a mode that left the catalogue scores no more.
 
     unusable : takes down, by fault mode, why a champion cannot be loaded while others can; None lets none be missing
+    modes    : fault modes; none is all
     Raises   : NoModel, when there is none at all; ModelFileUntrusted; ModelOutdated
     """
     adopt_pointers(conn, data_dir)
-    scoring = {mode: champion for mode, champion in decided(conn).items() if mode in fault_modes()}
+    wanted = modes or fault_modes()
+    scoring = {mode: champion for mode, champion in decided(conn).items() if mode in fault_modes() and mode in wanted}
     if not scoring:
-        raise NoModel("no model has been trained yet: run 'forewarn train'")
+        what = f"model of {', '.join(sorted(modes))}" if modes else "model"
+        raise NoModel(f"no {what} has been trained yet: run 'forewarn train'")
     loaded: list[LoadedModel] = []
     problems: dict[str, ModelFileUntrusted | ModelOutdated] = {}
     for mode, champion in sorted(scoring.items()):

@@ -12,7 +12,7 @@ from models.baselines import held_score
 from models.dataset import NotEnoughData
 from models.decision import log_odds, usual_rule
 from models.promotion import champions
-from models.registry import ModelFileUntrusted, load_model, save_model
+from models.registry import ModelFileUntrusted, NoModel, load_model, save_model
 from models.remaining import fit_remaining
 from models.scoring import explain_vehicle, load_champions, score
 from models.tables import NewPrediction, flagged_predictions, store_predictions
@@ -120,6 +120,10 @@ def test_a_champion_that_cannot_be_loaded_stops_no_other(models_conn, trained):
     # A figure about all champions is one of all of them.
     with pytest.raises(ModelFileUntrusted, match="are gone"):
         load_champions(models_conn, trained)
+    # Whoever asks for one fault mode gets it.
+    assert load_champions(models_conn, trained, modes=["lv_battery"])
+    with pytest.raises(NoModel, match="no model of dcdc has been trained yet"):
+        load_champions(models_conn, trained, modes=["dcdc"])
 
 
 def test_only_runs_after_the_given_one_are_read(models_conn, trained):
@@ -224,7 +228,7 @@ def test_only_flagged_cars_are_told_when(models_conn, trained, tmp_path, monkeyp
     loaded = load_champions(models_conn, trained)[0]
     saved = save_model(loaded.estimator, loaded.meta, data_dir=tmp_path, lamp_time=days)
     champion = load_model(tmp_path, saved.mode, saved.version)
-    monkeypatch.setattr("models.scoring.load_champions", lambda *_: [champion])
+    monkeypatch.setattr("models.scoring.load_champions", lambda *_, **__: [champion])
     score(models_conn, as_of=END, data_dir=trained)
     rows = models_conn.execute(
         "SELECT probability >= threshold, days_to_lamp_low <= days_to_lamp AND days_to_lamp <= days_to_lamp_high"
