@@ -138,7 +138,7 @@ def feature_rows(aggregates: Aggregates, features: Sequence[Feature], *, as_of: 
 
     aggregates : DataFrame as of ``ingest.store.readings.daily_aggregates``: one row per (vehicle_id, day, received_on,
                  regime) with c__n, c__sum, c__sumsq, c__min, c__max of every column c, in the column's own unit; or
-                 the same as of ``ingest.store.day_sums.read_parts``
+                 the same as of ``ingest.store.day_sums.read_share``
     as_of      : an instant; its UTC day begins the future. Rows received on that day or later do not count, nor do
                  readings that carry a time in it (a clock that runs ahead)
     Returns    : DataFrame (n_vehicles, n_features) float64 indexed by vehicle_id in ascending order, columns named by

@@ -32,9 +32,9 @@ from models.tables import NewPrediction, store_predictions
 from models.training import Progress
 from models.workers import Here, Workers
 
-# Cars read, scored and stored together, about: twice as many are no faster, half as many take a seventh longer. With
-# the models the process has some 1.6 GB then.
-CHUNK_VEHICLES = 1500
+# Cars read, scored and stored together, about: half as many again are no faster. With the models a process has some
+# 0.9 GB then.
+CHUNK_VEHICLES = 1000
 # Of a larger fleet what is usual is taken from so many cars: the median of hundreds of peers no longer moves.
 PEER_VEHICLES = 20_000
 
@@ -317,7 +317,8 @@ def rows_of_day(
     workers.prepare(lambda conn: day_sums.bring_up_to_date(conn, day.columns, since=day.since.date()))
     waiting: list[pd.DataFrame] = []
     peers: Peers | None = None
-    chunks = _chunks(len(vehicles), chunk_vehicles, as_of)
+    # Which come first is drawn anew each day, for peers.
+    chunks = day_sums.shares(vehicles["vehicle_id"].to_numpy(dtype=np.int64), chunk_vehicles, seed=as_of.toordinal())
     for number, known in enumerate(workers.each(_rows, chunks, shared=day), start=1):
         waiting.append(known)
         if peers is None and sum(map(len, waiting)) < PEER_VEHICLES and number < len(chunks):
@@ -339,17 +340,10 @@ class _Day:
     as_of: datetime
 
 
-def _chunks(vehicles: int, size: int, as_of: datetime) -> list[list[int]]:
-    """Return the parts of the fleet that are scored together; which come first is drawn anew each day, for peers."""
-    parts = np.random.default_rng(as_of.toordinal()).permutation(day_sums.PARTS)
-    count = min(max(-(-vehicles // size), 1), day_sums.PARTS)
-    return [chunk.tolist() for chunk in np.array_split(parts, count)]
-
-
-def _rows(conn: psycopg.Connection[Any], day: _Day, parts: Sequence[int]) -> pd.DataFrame:
+def _rows(conn: psycopg.Connection[Any], day: _Day, share: day_sums.Share) -> pd.DataFrame:
     """Return DataFrame (n_vehicles, n_own_features) float32 indexed by as_of and vehicle_id."""
     today = day.as_of.date()
-    sums = day_sums.read_parts(conn, parts, day.columns, since=day.since.date(), until=today, received_before=today)
+    sums = day_sums.read_share(conn, share, day.columns, since=day.since.date(), until=today, received_before=today)
     return feature_rows_of_days(sums, day.own, days=[day.as_of]).astype(np.float32)
 
 

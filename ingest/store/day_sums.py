@@ -8,6 +8,7 @@ it, and ``bring_up_to_date`` copies the listed ones.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -30,6 +31,7 @@ _LOCK = 7_033_266
 # Days that nobody asks for any more stay so long: who scores an older day once need not have everything copied anew.
 _SPARE_D = 30
 _NO_END = date(9999, 12, 31)
+_LEAST_ID, _GREATEST_ID = -(2**63), 2**63 - 1
 _EPOCH = np.datetime64("2000-01-01", "D")
 _ALL = sql.SQL("")
 _AMONG_STALE = sql.SQL(
@@ -86,6 +88,31 @@ def note_changed(conn: psycopg.Connection[Any], vehicle_ids: Iterable[int]) -> N
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Cars that are read together: of some parts (0 to PARTS - 1) those whose vehicle_id is in [first, last]."""
+
+    parts: tuple[int, ...]
+    first: int = _LEAST_ID
+    last: int = _GREATEST_ID
+
+
+def shares(vehicle_ids: NDArray[np.int64], size: int, *, seed: int) -> list[Share]:
+    """Divide a fleet into shares of about ``size`` cars. Every car is in one, also one that is not known yet.
+
+    seed : of the order of the shares, so that the first of them stand for the fleet
+    """
+    count = max(-(-len(vehicle_ids) // size), 1)
+    random = np.random.default_rng(seed)
+    if count <= PARTS:
+        return [Share(tuple(some.tolist())) for some in np.array_split(random.permutation(PARTS), count)]
+    # A part of a large fleet is too large to be read at once.
+    begins = [ids[0] for ids in np.array_split(np.sort(vehicle_ids), -(-count // PARTS))]
+    edges = [_LEAST_ID, *map(int, begins[1:]), _GREATEST_ID + 1]
+    found = [Share((part,), first, end - 1) for part in range(PARTS) for first, end in pairwise(edges)]
+    return [found[at] for at in random.permutation(len(found))]
+
+
+@dataclass(frozen=True, slots=True)
 class DaySums:
     """Daily sums of some cars as they lie in the copy, ordered by car, day and day of receipt.
 
@@ -125,18 +152,17 @@ class DaySums:
                 return kept(statistic)
 
 
-def read_parts(
+def read_share(
     conn: psycopg.Connection[Any],
-    parts: Iterable[int],
+    share: Share,
     columns: Sequence[str],
     *,
     since: date,
     until: date,
     received_before: date,
 ) -> DaySums:
-    """Return what ``ingest.store.readings.daily_aggregates`` would of the cars of some parts, in single precision.
+    """Return what ``ingest.store.readings.daily_aggregates`` would of a share of the cars, in single precision.
 
-    parts   : numbers from 0 to PARTS - 1; every car is in one
     since, until, received_before : days (UTC); until and received_before are not in it
     Raises  : NotCopied
     """
@@ -146,12 +172,13 @@ def read_parts(
         what = f"{', '.join(missing)}" if missing else f"days before {first}"
         raise NotCopied(f"the daily sums lack {what}: bring_up_to_date adds them")
     days = {"since": since, "until": until, "received_before": received_before}
+    wanted = {**days, "first": share.first, "last": share.last}
     found: list[tuple[int, bytes]] = []
-    for part in parts:
+    for part in share.parts:
         query = sql.SQL(sql_files.load("ingest.store", "day_sums_read")).format(
             part=sql.SQL("telemetry.{}").format(sql.Identifier(f"day_sums_p{part:02}"))
         )
-        found += conn.cursor(binary=True).execute(query, days).fetchall()
+        found += conn.cursor(binary=True).execute(query, wanted).fetchall()
     found.sort(key=itemgetter(0))
     return _unpacked(found, known, columns)
 

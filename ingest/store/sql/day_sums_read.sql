@@ -6,6 +6,7 @@ SELECT
     string_agg(date_send(day) || date_send(received_on) || int2send(regime) || sums, ''::bytea
                ORDER BY day, received_on, regime)
 FROM {part}
-WHERE day >= %(since)s AND day < %(until)s AND received_on < %(received_before)s
+WHERE vehicle_id BETWEEN %(first)s AND %(last)s
+  AND day >= %(since)s AND day < %(until)s AND received_on < %(received_before)s
 GROUP BY vehicle_id
 ORDER BY vehicle_id;

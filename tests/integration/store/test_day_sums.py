@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ingest.store.connection import connect
-from ingest.store.day_sums import PARTS, STATISTICS, NotCopied, bring_up_to_date, read_parts
+from ingest.store.day_sums import PARTS, STATISTICS, NotCopied, Share, bring_up_to_date, read_share
 from ingest.store.readings import REGIMES, UnknownSignal, daily_aggregates
 from tests.integration.store.readings import COLUMNS, START, fleet
 
@@ -38,7 +38,7 @@ def copied(store, signals=SIGNALS, *, since=START, until=LAST, received_before=L
     days = {"since": since.date(), "until": until.date(), "received_before": received_before.date()}
     with connect(store.dsn, role="models") as conn:
         # Not in their order: that of the cars has to come out all the same.
-        sums = read_parts(conn, reversed(range(PARTS)), signals, **days)
+        sums = read_share(conn, Share(tuple(reversed(range(PARTS)))), signals, **days)
     keys = {
         "vehicle_id": sums.vehicle_id,
         "day": pd.DatetimeIndex(sums.day.astype("datetime64[us]")).tz_localize("UTC"),
