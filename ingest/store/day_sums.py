@@ -34,10 +34,11 @@ _NO_END = date(9999, 12, 31)
 _LEAST_ID, _GREATEST_ID = -(2**63), 2**63 - 1
 _EPOCH = np.datetime64("2000-01-01", "D")
 _ALL = sql.SQL("")
+# Both ends of the time always, so that the index finds a day of a car among all of its days.
 _AMONG_STALE = sql.SQL(
     "JOIN stale_sums AS stale ON stale.vehicle_id = rollup.vehicle_id"
-    " AND (stale.day IS NULL OR (rollup.bucket >= stale.day::timestamp AT TIME ZONE 'UTC'"
-    " AND rollup.bucket < (stale.day + 1)::timestamp AT TIME ZONE 'UTC'))"
+    " AND rollup.bucket >= coalesce(stale.day::timestamp AT TIME ZONE 'UTC', '-infinity')"
+    " AND rollup.bucket < coalesce((stale.day + 1)::timestamp AT TIME ZONE 'UTC', 'infinity')"
 )
 
 
@@ -183,29 +184,31 @@ def read_share(
     return _unpacked(found, known, columns)
 
 
-def _unpacked(found: Sequence[tuple[int, bytes]], known: Sequence[str], columns: Sequence[str]) -> DaySums:
-    """Return what was sent of each car, its rows one after the other."""
+def _unpacked(sent: list[tuple[int, bytes]], known: Sequence[str], columns: Sequence[str]) -> DaySums:
+    """Return what was sent of each car, its rows one after the other. sent : is emptied, it is as large"""
     type_ = _row_type(len(known))
-    if any(len(own) % type_.itemsize for _, own in found):
+    if any(len(own) % type_.itemsize for _, own in sent):
         raise ValueError(f"rows of {type_.itemsize} bytes were expected: the layout changed meanwhile")
-    counts = [len(own) // type_.itemsize for _, own in found]
-    rows = sum(counts)
-    keys = np.empty((3, rows), dtype=np.int32)
+    counts = [len(own) // type_.itemsize for _, own in sent]
+    vehicle_id = np.repeat(np.array([car for car, _ in sent], dtype=np.int64), counts)
+    keys = np.empty((3, len(vehicle_id)), dtype=np.int32)
     # All of one number together, to be read fast. Filled car by car: what is sent of one stays near the processor.
-    numbers = np.empty((len(known) * len(_KEPT), rows), dtype=np.float32)
-    end = 0
-    for (_, sent), count in zip(found, counts, strict=True):
-        own, begin, end = np.frombuffer(sent, dtype=type_), end, end + count
+    numbers = np.empty((len(known) * len(_KEPT), len(vehicle_id)), dtype=np.float32)
+    end = len(vehicle_id)
+    while sent:
+        own = np.frombuffer(sent.pop()[1], dtype=type_)
+        begin = end - len(own)
         for key, name in zip(keys, ("day", "received_on", "regime"), strict=True):
             key[begin:end] = own[name]
-        numbers[:, begin:end] = own["sums"].reshape(count, -1).astype(np.float32).T
+        numbers[:, begin:end] = own["sums"].reshape(len(own), -1).astype(np.float32).T
+        end = begin
     day, received_on, regime = keys
     return DaySums(
-        np.repeat(np.array([car for car, _ in found], dtype=np.int64), counts),
+        vehicle_id,
         _EPOCH + day,
         _EPOCH + received_on,
         regime.astype(np.int8),
-        numbers.reshape(len(known), len(_KEPT), rows),
+        numbers.reshape(len(known), len(_KEPT), len(vehicle_id)),
         {column: known.index(column) for column in columns},
     )
 
