@@ -16,6 +16,7 @@ from config import sql as sql_files
 from config.settings import DatabaseSettings, Settings
 from forewarn.bench.databases import own_database, server
 from forewarn.bench.memory import PeakOfFamily
+from forewarn.in_processes import process_pool
 from forewarn.simulator import FleetPlan
 from forewarn.simulator.into_store import store_fleet
 from forewarn.workers import workers_on
@@ -40,7 +41,7 @@ class ScoreBenchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds        : the scoring of one day, as the schedule does it every day: what was rolled up since the day before
                      is copied, features, peers, all models, reasons of flagged cars, predictions committed
-    peak_rss_mib   : most memory that this process had meanwhile; the database server's not counted
+    peak_rss_mib   : most memory that this process and those it began had meanwhile; the database server's not counted
     first_copy_s   : what the first scoring of a fleet takes on top: the daily sums of ``reach_d`` days are copied
     predictions    : stored; a car has one for every mode that it can have and whose lamp is off
     flagged        : of them; each with its three reasons
@@ -78,8 +79,10 @@ def bench_score(
         say(f"Simulating {originals} cars and learning from them")
         plan = FleetPlan(min(originals, vehicles), days, _SEED, as_of, _FAULTY_SHARE)
         store_fleet(plan, own, raw=0, truth=folder / "truth", say=say)
+        # In a process of its own, whose memory is not that of scoring.
+        with process_pool(1) as pool:
+            pool.submit(_learn, dsn, as_of, folder).result()
         with connect(dsn, role="models") as conn:
-            train(conn, as_of=as_of, data_dir=folder)
             models = load_champions(conn, folder)
         features = own_features([feature for model in models for feature in model.features])
         reach_d = reach_of(features)
@@ -119,6 +122,11 @@ def bench_score(
         predictions=sum(result.scored.values()),
         flagged=sum(result.flagged.values()),
     )
+
+
+def _learn(dsn: str, as_of: datetime, folder: Path) -> None:
+    with connect(dsn, role="models") as conn:
+        train(conn, as_of=as_of, data_dir=folder)
 
 
 def _copies(conn: psycopg.Connection[Any], count: int) -> tuple[int, int]:
