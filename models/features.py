@@ -180,8 +180,9 @@ def feature_rows_of_days(
     for start in starts:
         part = slice(int(edges[start]), int(edges[min(start + size, len(vehicle_ids))]))
         ids = vehicle_ids[start : start + size]
-        owner = np.searchsorted(ids, known.vehicle_id[part])
-        states = _States(known, part, owner, at[part], lag[part], reach_d=window_d, as_of=as_of, vehicles=len(ids))
+        own = known.part(part)
+        owner = np.searchsorted(ids, own.vehicle_id)
+        states = _States(own, owner, at[part], lag[part], reach_d=window_d, as_of=as_of, vehicles=len(ids))
         values = _values(states, features, as_of=as_of, vehicles=len(ids))
         there = _within_reach(owner, at[part], lag[part], reach_of(features), as_of=as_of, vehicles=len(ids))
         step, car = np.nonzero(there[back])
@@ -207,7 +208,6 @@ class _States:
     def __init__(
         self,
         known: Known,
-        part: slice,
         vehicle: Ints,
         day: Ints,
         lag: Ints,
@@ -216,7 +216,7 @@ class _States:
         as_of: Ints,
         vehicles: int,
     ) -> None:
-        self._known, self._part = known, part
+        self._known = known
         self._at = vehicle, day, lag
         self._reach_d, self._as_of, self._vehicles = reach_d, as_of, vehicles
         self._found: dict[Regime, _State] = {}
@@ -230,14 +230,13 @@ class _States:
         return rows if grid is None else OneDay(rows, grid)
 
     def _find(self, regime: Regime) -> _State:
-        those = self._known.in_regime(regime, self._part)
-        vehicle, day, lag = (numbers[those - self._part.start] for numbers in self._at)
-        sums = Sums(lambda column, statistic: self._known.of(column, statistic, those))
+        those = self._known.in_regime(regime)
+        vehicle, day, lag = (numbers[those] for numbers in self._at)
         grid = None
         if len(self._as_of) == 1:
             as_of = int(self._as_of[0])
             grid = Grid(vehicle, day, as_of=as_of, reach_d=self._reach_d, vehicles=self._vehicles)
-        return sums, (vehicle, day, lag), grid
+        return self._known.sums(those), (vehicle, day, lag), grid
 
 
 def _values(states: _States, features: Sequence[Feature], *, as_of: Ints, vehicles: int) -> Floats:

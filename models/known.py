@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ingest.store.day_sums import DaySums
 from ingest.store.readings import REGIMES
 from models.days import Days, day_numbers
+from models.quantities import Sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,23 +36,27 @@ class Known:
     def __len__(self) -> int:
         return len(self.vehicle_id)
 
-    def in_regime(self, regime: str, part: slice) -> NDArray[np.intp]:
-        """Return the positions of the rows of a regime in a part of all."""
-        rows: NDArray[np.intp] = part.start + np.flatnonzero(self.regime[part] == REGIMES.index(regime))
-        return rows
+    def part(self, rows: slice) -> "Known":
+        """Return some rows that follow each other."""
+        keys = self.vehicle_id[rows], self.day[rows], self.received_on[rows], self.regime[rows]
+        return Known(*keys, self._aggregates, self._rows[rows])
 
-    def of(self, column: str, statistic: str, rows: NDArray[np.intp]) -> Floats:
-        """Return n, sum, sumsq, min or max of a column, of rows at some positions; NaN where it was not sent.
+    def in_regime(self, regime: str) -> NDArray[np.intp]:
+        """Return the positions of the rows of a regime."""
+        return np.flatnonzero(self.regime == REGIMES.index(regime))
 
-        Raises : KeyError, when the aggregates lack the column
-        """
-        rows = self._rows[rows]
+    def sums(self, rows: NDArray[np.intp]) -> Sums:
+        """Return the sums of rows at some positions; KeyError, when asked for a column that the aggregates lack."""
+        source = self._rows[rows]
+        return Sums(lambda column, statistic: self._take(column, statistic, source))
+
+    def _take(self, column: str, statistic: str, source: NDArray[np.intp]) -> Floats:
         if isinstance(self._aggregates, DaySums):
-            return self._aggregates.of(column, statistic, rows)
+            return self._aggregates.of(column, statistic, source)
         values = self._aggregates[f"{column}__{statistic}"]
         if values.dtype == np.float64:
-            return values.to_numpy()[rows]
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)[rows]
+            return values.to_numpy()[source]
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)[source]
 
 
 def received_before(aggregates: Aggregates, *, first: np.datetime64, as_of: np.datetime64) -> Known:
@@ -62,11 +67,12 @@ def received_before(aggregates: Aggregates, *, first: np.datetime64, as_of: np.d
     if isinstance(aggregates, DaySums):
         vehicle_id, day, received_on = aggregates.vehicle_id, aggregates.day, aggregates.received_on
         regime = aggregates.regime
-        rows = np.flatnonzero((received_on < as_of) & (day >= first) & (day < as_of))
     else:
         vehicle_id = aggregates["vehicle_id"].to_numpy(dtype=np.int64)
         day, received_on = day_numbers(aggregates["day"]), day_numbers(aggregates["received_on"])
         regime = pd.Categorical(aggregates["regime"], categories=list(REGIMES)).codes.astype(np.int8)
-        rows = np.flatnonzero((received_on < as_of) & (day >= first) & (day < as_of))
+    rows = np.flatnonzero((received_on < as_of) & (day >= first) & (day < as_of))
+    if not isinstance(aggregates, DaySums):
+        # Those of a copy are in order.
         rows = rows[np.lexsort((received_on[rows], day[rows], vehicle_id[rows]))]
     return Known(vehicle_id[rows], day[rows], received_on[rows], regime[rows], aggregates, rows)

@@ -120,7 +120,7 @@ def store_predictions(
     for (mode, version, threshold), own in groupby(predictions, key=_model_of):
         rows = list(own)
         told = [row for row in rows if row.reasons or row.to_lamp]
-        days, low, high = zip(*(row.to_lamp or _NO_DAYS for row in told), strict=True) if told else ((), (), ())
+        to_lamp = [row.to_lamp or _NO_DAYS for row in told]
         values = {
             "run_id": run_id,
             "scored_at": scored_at,
@@ -132,9 +132,9 @@ def store_predictions(
             "probabilities": [row.probability for row in rows],
             "told": [row.vehicle_id for row in told],
             "reasons": [Jsonb(row.reasons) for row in told],
-            "days": list(days),
-            "low": list(low),
-            "high": list(high),
+            "days": [days for days, _, _ in to_lamp],
+            "low": [low for _, low, _ in to_lamp],
+            "high": [high for _, _, high in to_lamp],
         }
         written += conn.execute(sql.load("models", "store_predictions"), values).rowcount
     return written

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,7 +67,7 @@ def _begin(dsn: str) -> None:
 
 
 def _import() -> None:
-    import models.scoring  # noqa: F401
+    import_module("models.scoring")
 
 
 def _do(work: Callable[[Connection, Any, A], T], shared: Path, task: A) -> T:
