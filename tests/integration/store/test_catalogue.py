@@ -204,7 +204,6 @@ def test_readings_go_on_while_a_column_is_added(shared_store):
     for thread in threads:
         thread.join()
     assert "humidity_pct" in columns(store, "vehicle_reading")
-    # Some hundred; on a disk that is busy with other things each waits for it.
-    assert stored > 10
+    assert stored > 100
     # Two seconds for one turn of the migration, and as much again for a busy machine.
     assert longest < 4

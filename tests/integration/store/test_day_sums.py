@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ingest.store.connection import connect
-from ingest.store.day_sums import PARTS, STATISTICS, NotCopied, Share, bring_up_to_date, read_share
+from ingest.store.day_sums import PARTS, STATISTICS, NotCopied, Share, bring_up_to_date, read_share, shares
 from ingest.store.readings import REGIMES, UnknownSignal, daily_aggregates
 from tests.integration.store.readings import COLUMNS, START, fleet
 
@@ -79,6 +79,22 @@ def test_the_copy_says_what_the_rollups_say(store) -> None:
     for day in (1, 2, 3):
         known = {"received_before": START + timedelta(days=day), "until": START + timedelta(days=day)}
         assert_same(copied(store, **known), expected(store, **known))
+
+
+def test_the_shares_of_a_large_fleet_hold_every_car_once(store) -> None:
+    """So large that each part is read by ranges of cars."""
+    put(store, fleet(seed=1, cars=12))
+    bring(store)
+    days = {"since": START.date(), "until": LAST.date(), "received_before": LAST.date()}
+    divided = shares(np.arange(1, 200), 1, seed=4)
+    assert len(divided) > PARTS
+    with connect(store.dsn, role="models") as conn:
+        found = [read_share(conn, share, SIGNALS, **days) for share in divided]
+    rows = sorted(car for one in found for car in one.vehicle_id.tolist())
+    assert rows == copied(store)["vehicle_id"].tolist()
+    assert len(set(rows)) == 12
+    cars = [car for one in found for car in set(one.vehicle_id.tolist())]
+    assert len(cars) == len(set(cars))
 
 
 def test_what_comes_later_and_late_is_copied_and_nothing_else(store) -> None:
